@@ -47,6 +47,7 @@ impl App {
             Action::AddPermission => self.ask(LinePurpose::Permission, ""),
             Action::Describe => self.ask_description(),
             Action::DropPermission => return self.drop_permission(),
+            Action::WriteObserved => self.ask_where_to_write_observed(),
             Action::SavePolicy => self.ask_where_to_save(),
             Action::Label => self.start_label(),
             Action::Revoke => return self.revoke_or_restore(),
@@ -261,6 +262,7 @@ impl App {
             Question::FreshKey => self.fresh_key(),
             Question::RetireKey(key) => self.retire(key),
             Question::Call { call, .. } => self.send(call),
+            Question::Run { order, .. } => self.start_run(*order),
             Question::AdoptKey(key) => {
                 self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]
@@ -306,6 +308,7 @@ impl App {
         match form.asks {
             LinePurpose::Label(number) => self.name_token(number, &line),
             LinePurpose::EvidenceTo => self.save_evidence(&line),
+            LinePurpose::ObservedTo => self.write_observed(&line),
             LinePurpose::Find => {
                 self.find(&line);
                 Vec::new()

@@ -51,6 +51,8 @@ pub enum Action {
     Describe,
     DropPermission,
     SavePolicy,
+    /// Write a policy from what was observed of a foreign server.
+    WriteObserved,
     TimeStyle,
     Theme(ThemeChoice),
     Trace,

@@ -42,6 +42,7 @@ impl App {
             calls,
             drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),
             card: self.kit.card.as_ref(),
+            probe: self.kit.probe.as_ref().and_then(|probe| probe.card.as_deref()),
             jti: &jti,
         };
         (!evidence.is_empty()).then(|| evidence.written(form))

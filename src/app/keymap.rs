@@ -153,6 +153,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Describe, &[], "describe the tool, in the policy"),
     on(Action::DropPermission, &[], "remove the permission from the policy"),
     on(Action::SavePolicy, &[], "save the policy to a file"),
+    on(Action::WriteObserved, &[], "write a policy from what was observed of the server"),
     on(Action::Rotate(Algorithm::Hs256), &[], "rotate to a new HS256 signing key; the old ones still verify"),
     on(Action::Rotate(Algorithm::Rs256), &[], "rotate to a new RS256 signing key; the old ones still verify"),
     on(Action::Rotate(Algorithm::Ps256), &[], "rotate to a new PS256 signing key; the old ones still verify"),

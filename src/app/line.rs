@@ -26,6 +26,8 @@ pub enum LinePurpose {
     Description(Arc<str>),
     /// The file to write the policy to.
     SaveTo,
+    /// The new file for a policy from what was observed of a foreign server.
+    ObservedTo,
     /// The file to write the evidence to.
     EvidenceTo,
     /// A text to find in the pane.
@@ -41,6 +43,7 @@ impl LinePurpose {
             Self::Permission => "add a permission to the policy",
             Self::Description(_) => "describe the tool",
             Self::SaveTo => "save the policy",
+            Self::ObservedTo => "write a policy from what was observed",
             Self::EvidenceTo => "save the evidence",
             Self::Find => "find",
         }
@@ -54,6 +57,7 @@ impl LinePurpose {
             Self::Permission => "permission name, exactly as tokens carry it",
             Self::Description(_) => "a short description; empty to remove it",
             Self::SaveTo => "a file name, such as policy.toml",
+            Self::ObservedTo => "a file name, such as observed.toml",
             Self::EvidenceTo => "a file name, such as ticket.md or ticket.jsonl",
             Self::Find => "text; empty shows everything again",
         }
@@ -67,6 +71,7 @@ impl LinePurpose {
             Self::Permission => "it grants nothing until it is ticked for a tool",
             Self::Description(_) => "shown below the policy and saved in its file",
             Self::SaveTo => "an existing file keeps its comments and order",
+            Self::ObservedTo => "a new file, with an expectation for each observed cell",
             Self::EvidenceTo => "a new file; .jsonl for JSON Lines, otherwise Markdown",
             Self::Find => "upper and lower case are the same",
         }
@@ -78,7 +83,7 @@ impl LinePurpose {
             Self::Label(_) => "set label",
             Self::Tool | Self::Permission => "add",
             Self::Description(_) => "save",
-            Self::SaveTo | Self::EvidenceTo => "save",
+            Self::SaveTo | Self::ObservedTo | Self::EvidenceTo => "save",
             Self::Find => "find it",
         }
     }

@@ -26,11 +26,14 @@ mod list;
 mod moves;
 pub mod msg;
 mod names;
+pub mod observed;
 pub mod overlay;
 pub mod pane;
 mod paste;
 pub mod policy_file;
 mod revoking;
+mod running;
+pub mod runs;
 pub mod screen;
 mod settings;
 mod signing;
@@ -82,6 +85,7 @@ use pane::traffic::TrafficPane;
 use pane::who::WhoPane;
 use pane::why::WhyPane;
 use policy_file::PolicyFile;
+use runs::Run;
 use targets::{TargetFacts, Targets};
 use times::{TimeStyle, Zone};
 
@@ -129,6 +133,8 @@ pub struct App {
     pub in_flight: Option<InFlight>,
     /// The targets that calls can go to.
     pub targets: Targets,
+    /// The run against a target that is under way.
+    pub run: Option<Run>,
     /// The open overlays; the last one is on top.
     pub overlays: Vec<Overlay>,
     /// Undo and redo.
@@ -300,6 +306,7 @@ impl App {
             last_call: None,
             in_flight: None,
             targets: Targets::new(targets),
+            run: None,
             overlays: Vec::new(),
             history: History::default(),
             toast: None,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
+use super::runs::{RunOrder, RunProgress, RunStop};
 use super::targets::{CallReport, ConnectReport, TargetDraft, TargetFacts};
 use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::keys::SigningKeys;
@@ -143,6 +144,22 @@ pub enum Msg {
         id: u64,
         /// The progress.
         progress: Progress,
+    },
+    /// A policy was written to a new file; or the path, and why not.
+    PolicyWritten(Result<PolicyToWrite, (String, ConfigError)>),
+    /// A run has found more.
+    RunProgressed {
+        /// The ID in [`Effect::Run`].
+        id: u64,
+        /// Everything that it has found so far.
+        found: RunProgress,
+    },
+    /// A run has ended.
+    RunEnded {
+        /// The ID in [`Effect::Run`].
+        id: u64,
+        /// Its result, or why it has none.
+        end: Result<RunProgress, RunStop>,
     },
     /// An operation outside the console failed.
     Failed(Failure),
@@ -369,9 +386,16 @@ pub enum Effect {
         /// The call.
         call: Box<ForeignOrder>,
     },
+    /// Carry out a run against a target.
+    Run {
+        /// The ID that its messages will have.
+        id: u64,
+        /// What to do.
+        order: Box<RunOrder>,
+    },
     /// Close the connections of the target with this number, which was removed.
     CloseTarget(u64),
-    /// Cancel the call or the connection with this ID, which answers that it was cancelled.
+    /// Cancel the call, the connection or the run with this ID, which answers that it was cancelled.
     Cancel(u64),
     /// Revoke something, or restore it if `since` is `None`: in memory at once, then in the store.
     SetRevoked {
@@ -423,6 +447,18 @@ pub enum Effect {
     },
     /// Read a policy file for the settings.
     LoadPolicy(String),
+    /// Write a policy that is not in force to a new file.
+    WritePolicy(Box<PolicyToWrite>),
+}
+
+/// A policy to write to a new file.
+pub struct PolicyToWrite {
+    /// The file.
+    pub path: String,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// What the policy does not say, as sentences.
+    pub left_out: Arc<[String]>,
 }
 
 /// The call to make.

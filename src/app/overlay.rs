@@ -15,6 +15,7 @@ use super::list::next_of;
 use super::pane::call::PendingCall;
 use super::pane::call::answer::AnswerView;
 use super::pane::issuers::{IssuerForm, Offer};
+use super::runs::RunOrder;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
 use crate::auth::issuers::DuplicateIssuer;
@@ -106,6 +107,13 @@ pub enum Question {
         /// Whether the server says that the tool may destroy something.
         destroys: bool,
     },
+    /// Make many requests to a foreign server?
+    Run {
+        /// What to do.
+        order: Box<RunOrder>,
+        /// The question; safe to show.
+        words: String,
+    },
     /// Show every character of the token on the screen?
     ShowToken {
         /// Whether a server is running that the token could be used to call.
@@ -140,6 +148,7 @@ impl Question {
                 };
                 return format!("Call {}{whom}? {why}", text::name(tool, 64));
             }
+            Self::Run { words, .. } => return words.clone(),
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);
                 return format!(
@@ -153,7 +162,7 @@ impl Question {
     /// The key that agrees. Enter would also agree by accident where it asked the question.
     pub const fn agrees(&self) -> Action {
         match self {
-            Self::ShowToken { .. } | Self::Call { .. } => Action::Turn(1),
+            Self::ShowToken { .. } | Self::Call { .. } | Self::Run { .. } => Action::Turn(1),
             _ => Action::Act,
         }
     }
@@ -167,6 +176,7 @@ impl Question {
             Self::RetireKey(_) => "retire",
             Self::SaveOver(_) => "overwrite",
             Self::Call { .. } => "call it",
+            Self::Run { .. } => "send them",
             Self::ShowToken { .. } => "show it",
         }
     }

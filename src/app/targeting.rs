@@ -60,7 +60,7 @@ impl App {
     }
 
     /// Returns the token that calls of a target carry, or `Err` if only its hash is known.
-    fn token_for(&self, takes_token: bool) -> Result<Option<Arc<str>>, ()> {
+    pub(in crate::app) fn token_for(&self, takes_token: bool) -> Result<Option<Arc<str>>, ()> {
         match self.selected().filter(|_| takes_token) {
             None => Ok(None),
             Some(entry) => entry.text().cloned().map(Some).ok_or(()),
@@ -96,6 +96,7 @@ impl App {
         }
         let has_listed = report.listed.is_some();
         if let Some((tools, took)) = report.listed {
+            target.observed.listed(report.token, tools.catalogue.tools());
             (target.tools, target.latency, target.listed_for) = (tools, Some(took), report.token);
         }
         target.take(report.why, report.seen);
@@ -187,6 +188,14 @@ impl App {
 
     /// Handles the answer to a call of a target.
     pub(in crate::app) fn target_called(&mut self, report: CallReport) -> Vec<Effect> {
+        let observation = report.why.observation.clone();
+        if let Some(target) = self.targets.find_mut(report.target) {
+            let record = &report.called.record;
+            let tool: Arc<str> = (&*record.tool).into();
+            if report.why.observation.silence != Some(crate::observe::NoAnswer::Cancelled) {
+                target.observed.called(record.token_id, &tool, report.why.observation.clone());
+            }
+        }
         if let Some(target) = self.targets.find_mut(report.target)
             && !matches!(target.link, Link::Connecting { .. })
         {
@@ -197,17 +206,21 @@ impl App {
                 target.link = was;
             }
         }
+        let at = report.called.record.judged_at;
+        if let Some(effects) = self.drill_observed(report.id, at, &observation) {
+            return effects;
+        }
         self.answered(report.id, report.called)
     }
 
-    /// Returns the effect that cancels what the user waits for: the call, or else the selected target's connection.
+    /// Returns the effect that cancels what the user waits for: the call, the selected target's connection, or else the run.
     pub(in crate::app) fn cancel(&self) -> Option<Effect> {
         let call = self.in_flight.as_ref().filter(|call| call.is_foreign).map(|call| call.id);
         let connecting = self.target().and_then(|target| match target.link {
             Link::Connecting { id, .. } => Some(id),
             _ => None,
         });
-        call.or(connecting).map(Effect::Cancel)
+        call.or(connecting).or(self.run.as_ref().map(|run| run.id)).map(Effect::Cancel)
     }
 
     /// Returns the name of the selected target, if it is not our own gate; safe to show.

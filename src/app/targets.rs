@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::observed::ObservedCalls;
 use super::pane::call::Answered;
 use crate::auth::{Policy, TokenId};
 use crate::gate::ports::Catalogue;
@@ -73,6 +74,8 @@ pub struct ForeignTarget {
     pub skew: Option<Span>,
     /// The explanation of the last answer.
     pub why: Option<Box<Why>>,
+    /// What its calls and lists have shown, by token and tool.
+    pub observed: ObservedCalls,
 }
 
 /// A list of tools, as a server sent it.
@@ -190,6 +193,7 @@ impl ForeignTarget {
             latency: None,
             skew: None,
             why: None,
+            observed: ObservedCalls::default(),
         }
     }
 

@@ -84,6 +84,9 @@ fn handle(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::TargetConnected(report) => app.target_connected(*report),
         Msg::TargetCalled(report) => app.target_called(*report),
         Msg::Progressed { id, progress } => app.progressed(id, progress),
+        Msg::PolicyWritten(wrote) => app.observed_written(wrote),
+        Msg::RunProgressed { id, found } => app.run_progressed(id, found),
+        Msg::RunEnded { id, end } => app.run_ended(id, end),
         Msg::Failed(failure) => app.failed(&failure),
     }
 }

@@ -1,6 +1,5 @@
 //! `portcullis testkit --run --url`: the gate probe of a foreign server.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::arguments::TestkitArgs;
@@ -9,13 +8,13 @@ use super::report::Form;
 use super::target::{self, Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::Signer;
-use crate::lab::probe::{Card, Degree, Extra, Mark, Model, PROBES, Row, Wanted};
+use crate::lab::probe::{Card, Extra, Mark, Model, PROBES, Row, Wanted};
 use crate::observe::{Reply, Why};
 use crate::probing::{self, Request, Stopped};
 use crate::report::tap;
 use crate::target::{Target, block_on, describes, fetch_metadata};
 use crate::text::material::Metadata;
-use crate::text::{self, padded, words};
+use crate::text::{self, padded};
 
 /// The result of a probe: the card, or why it was not made.
 enum Outcome {
@@ -78,13 +77,7 @@ pub fn run(
             (None, None) => Err(crate::lab::probe::ModelError::NotAToken),
         };
         let model = model.map_err(|error| CliError::Usage(error.to_string()))?;
-        // The public key that the server verifies with, if it is configured here, is abused as a secret.
-        let verifier = caller.token.as_deref().and_then(|token| {
-            let kid = caller.inspection.as_ref()?.kid();
-            let keys = caller.rules.issuer_of(token)?.keys.iter();
-            let mut keys = keys.filter(|key| key.components().is_some());
-            keys.find(|key| kid.is_none() || key.kid() == kid.as_deref()).cloned()
-        });
+        let verifier = caller.inspection.as_ref().and_then(|token| probing::public_key(&caller.rules, token));
         let model = model.with_public(verifier.as_ref()).with_variant(context.variant.clone());
         let request = Request {
             target,
@@ -96,7 +89,8 @@ pub fn run(
         };
         let all = PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count();
         let mut n = 0;
-        let each = |row: &Row| {
+        let each = |card: &Card| {
+            let Some(row) = card.rows.last() else { return };
             n += 1;
             if shows_progress && row.mark != Mark::Sound && row.mark != Mark::Skipped {
                 let _ = writeln!(err, "{n}/{all} {} {}: {}", row.mark.sign(), row.probe.name, row.came());
@@ -137,7 +131,7 @@ fn report(
                     card.rows.iter().try_for_each(|row| json::line(out, &card.row_json(row)))?;
                     json::line(out, &card.json())
                 }
-                Form::Markdown => write!(out, "{}", markdown(&card)),
+                Form::Markdown => write!(out, "{}", card.markdown()),
                 Form::Tap => write!(out, "{}", tap(&report)),
                 Form::Text => show(out, &card, paint),
             })?;
@@ -181,22 +175,15 @@ pub fn wishes<T>(
 ) -> T {
     // Others must not choose the audience and the issuer of tokens that our key signs.
     let metadata = metadata.filter(|metadata| describes(metadata, target));
-    let resource = metadata.and_then(|metadata| metadata.resource.clone());
-    let audiences = match context.audiences.as_slice() {
-        [] => resource.clone().into_iter().collect(),
-        given => given.to_vec(),
-    };
-    // A server that names itself as the issuer may well expect none.
-    let own = |issuer: &&String| resource.as_ref().is_some_and(|resource| resource.starts_with(issuer.as_str()));
-    let server = metadata.and_then(|metadata| metadata.issuers.first()).filter(|issuer| !own(issuer)).cloned();
     let usual = ["user".to_owned()];
-    make(&Wanted {
+    let wanted = Wanted {
         user,
         permissions: if permissions.is_empty() { &usual } else { permissions },
-        issuer: context.issuer.as_deref().or(server.as_deref()),
-        audiences: &audiences,
+        issuer: context.issuer.as_deref(),
+        audiences: &context.audiences,
         preset: context.preset.as_deref(),
-    })
+    };
+    wanted.completed(metadata, make)
 }
 
 /// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
@@ -228,8 +215,11 @@ fn confirm(on: &mut Runner<'_>, args: &TestkitArgs, target: &Target) -> Result<(
     }
 }
 
+/// As many lines with the same answer are written as one.
+const MANY: usize = 4;
+
 fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
-    for group in groups(card) {
+    for group in card.groups() {
         let rows: Vec<&Row> =
             card.rows.iter().filter(|row| row.probe.group == group && row.mark != Mark::Skipped).collect();
         let extras: Vec<&Extra> = card.extras.iter().filter(|extra| extra.group == group).collect();
@@ -249,12 +239,12 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
         writeln!(out, "{} {} {}", paint.styled(sign, style), padded(group, 14), paint.note(&said))?;
         let odd: Vec<&&Row> = rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_))).collect();
         let alike = |row: &Row| -> Vec<&Row> {
-            let same = |other: &&&&Row| weight(other) == weight(row) && other.came() == row.came();
+            let same = |other: &&&&Row| other.weight() == row.weight() && other.came() == row.came();
             odd.iter().filter(same).map(|other| **other).collect()
         };
         for row in &odd {
-            let (weight, style) = weight(row);
-            let weight = paint.styled(weight, style);
+            let style = if row.is_failure() { bad() } else { warning() };
+            let weight = paint.styled(row.weight(), style);
             let came = row.came();
             let same = alike(row);
             match same.len() {
@@ -273,12 +263,8 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
             }
         }
         for extra in extras.iter().filter(|extra| extra.is_sound != Some(true)) {
-            let (weight, style) = match (extra.is_sound, extra.degree) {
-                (None, _) => ("no verdict", warning()),
-                (_, Degree::Must) => ("FAILURE", bad()),
-                _ => ("finding", warning()),
-            };
-            writeln!(out, "    {} {}: {}", paint.styled(weight, style), extra.name, extra.found)?;
+            let style = if extra.is_failure() { bad() } else { warning() };
+            writeln!(out, "    {} {}: {}", paint.styled(extra.weight(), style), extra.name, extra.found)?;
         }
     }
     let style = match (card.failures(), card.findings() + card.undecided()) {
@@ -290,79 +276,5 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
     for note in card.notes() {
         writeln!(out, "{note}")?;
     }
-    writeln!(out, "{}", about(card))
-}
-
-/// The groups of a card, in the order of their first lines.
-fn groups(card: &Card) -> Vec<&'static str> {
-    let mut groups = Vec::new();
-    for group in card.rows.iter().map(|row| row.probe.group).chain(card.extras.iter().map(|extra| extra.group)) {
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    groups
-}
-
-/// As many lines with the same answer are written as one.
-const MANY: usize = 4;
-
-/// The weight of a line in a word, with its style.
-fn weight(row: &Row) -> (&'static str, anstyle::Style) {
-    match (row.is_failure(), row.is_finding()) {
-        (true, _) => ("FAILURE", bad()),
-        (_, true) => ("finding", warning()),
-        _ => ("no verdict", warning()),
-    }
-}
-
-/// A line about the server and the run.
-fn about(card: &Card) -> String {
-    let tool = card.tool.as_deref().map_or_else(|| "tools/list".to_owned(), |tool| text::name(tool, 64));
-    let requests = words::count(card.requests, "request");
-    format!("{} at {}, {tool}, {requests}, {}", card.server, card.target, card.at.rfc3339())
-}
-
-/// Formats a card as Markdown for a ticket.
-fn markdown(card: &Card) -> String {
-    let cell = crate::text::escape::markdown;
-    let mut out = format!("## Gate probe of {}\n\n**{}**\n\n", cell(&card.target), card.summary());
-    for note in card.notes() {
-        let _ = writeln!(out, "* {}", cell(&note));
-    }
-    let _ = writeln!(out, "* {}", cell(&about(card)));
-    let odd: Vec<&Row> =
-        card.rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_) | Mark::Skipped)).collect();
-    let extras: Vec<&Extra> = card.extras.iter().filter(|extra| extra.is_sound != Some(true)).collect();
-    if !odd.is_empty() || !extras.is_empty() {
-        out.push_str("\n| | probe | what was sent | answer | expected |\n|---|---|---|---|---|\n");
-    }
-    for row in odd {
-        let expected = match row.mark {
-            Mark::Accepted => "refused",
-            Mark::Refused => "accepted",
-            _ => "no failure of the server",
-        };
-        let (name, what, came) = (cell(row.probe.name), cell(row.probe.what), cell(&row.came()));
-        let _ = writeln!(out, "| **{}** | {name} | {what} | {came} | {expected} |", weight(row).0);
-    }
-    for extra in extras {
-        let weight = match (extra.is_sound, extra.degree) {
-            (None, _) => "no verdict",
-            (_, Degree::Must) => "FAILURE",
-            _ => "finding",
-        };
-        let _ = writeln!(out, "| **{weight}** | {} | {} | {} | |", cell(extra.name), extra.group, cell(&extra.found));
-    }
-    out.push_str("\n| group | as a sound server answers | measured |\n|---|---|---|\n");
-    for group in groups(card) {
-        let rows = card.rows.iter().filter(|row| row.probe.group == group && row.mark != Mark::Skipped);
-        let extras = card.extras.iter().filter(|extra| extra.group == group);
-        let measured = rows.clone().filter(|row| matches!(row.mark, Mark::Measured(_))).count();
-        let all = rows.clone().count() + extras.clone().count() - measured;
-        let sound = rows.filter(|row| row.mark == Mark::Sound).count()
-            + extras.filter(|extra| extra.is_sound == Some(true)).count();
-        let _ = writeln!(out, "| {group} | {sound} of {all} | {measured} |");
-    }
-    out
+    writeln!(out, "{}", card.about())
 }

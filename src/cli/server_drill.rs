@@ -13,15 +13,14 @@ use super::report::Form;
 use super::target::{Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{NumericDate, TokenId};
-use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
+use crate::lab::drill::{Boundary, Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::lab::probe::Model;
 use crate::observe::{Reply, Why};
-use crate::probing::{self, Boundary, Stopped};
+use crate::probing::{self, Stopped};
 use crate::report::{Case, Report, tap};
 use crate::target::{Carriage, Connection, Dialect, OpenError, Place, Target, block_on, fetch_metadata};
-use crate::text::words::count;
-use crate::text::{self, Span};
+use crate::text;
 
 /// How long the first answers may take.
 const BOUND: Duration = Duration::from_secs(15);
@@ -191,14 +190,14 @@ fn boundaries(
             return refused(on, context, target, &caller, stopped, form, paint);
         }
     };
-    let rows = [Row { claim: "exp", side: "after", found: exp }, Row { claim: "nbf", side: "before", found: nbf }];
+    let rows = [Row { claim: "exp", found: exp }, Row { claim: "nbf", found: nbf }];
     let mut report = Report::new("Drill", context.now()).with("target", &target.place.to_string()).with("tool", tool);
     for row in &rows {
-        report = report.with("result", &row.words());
+        report = report.with("result", &row.found.words(row.claim));
         let case = Case::new("allowance", row.claim);
-        report.add(match row.is_sound() {
+        report.add(match row.found.is_sound() {
             true => case,
-            false => case.failed(&row.words()),
+            false => case.failed(&row.found.words(row.claim)),
         });
     }
     on.known = report.verdict().into();
@@ -214,42 +213,22 @@ fn boundaries(
 /// A boundary of one time claim.
 struct Row {
     claim: &'static str,
-    side: &'static str,
     found: Boundary,
 }
 
 impl Row {
-    /// Whether the server checks the claim at all.
-    const fn is_sound(&self) -> bool {
-        self.found.refused.is_some() && self.found.accepted.is_some()
-    }
-
-    fn words(&self) -> String {
-        let Self { claim, side, found } = self;
-        match (found.accepted, found.refused) {
-            (Some(accepted), Some(refused)) => {
-                let allowance =
-                    if accepted < 0 { "none".to_owned() } else { format!("between {accepted} s and {refused} s") };
-                format!("allowance {side} {claim}: {allowance}")
-            }
-            (Some(accepted), None) => format!("{claim} is not checked: still accepted {accepted} s {side} it"),
-            (None, _) => format!("no token was accepted, even {} s inside of its time: compare the clocks", 2),
-        }
-    }
-
     fn show(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let style = if self.is_sound() {
+        let style = if self.found.is_sound() {
             good()
         } else if self.found.accepted.is_some() {
             bad()
         } else {
             warning()
         };
-        let sign = paint.styled(if self.is_sound() { "✔" } else { "✘" }, style);
-        writeln!(out, "{sign} {} ({})", self.words(), count(self.found.tries, "token"))?;
-        if self.found.skew != Span::ZERO && self.claim == "nbf" {
-            let skew = text::words::with_sign(self.found.skew, text::words::exact);
-            writeln!(out, "the server's clock is at {skew} from ours; the allowances are by its clock")?;
+        let sign = paint.styled(if self.found.is_sound() { "✔" } else { "✘" }, style);
+        writeln!(out, "{sign} {}", self.found.summary(self.claim))?;
+        if let Some(skew) = self.found.skew_words().filter(|_| self.claim == "nbf") {
+            writeln!(out, "{skew}")?;
         }
         Ok(())
     }
@@ -261,7 +240,7 @@ impl Row {
             "refused_seconds": self.found.refused,
             "tokens": self.found.tries,
             "skew": self.found.skew.as_seconds_f64(),
-            "passed": self.is_sound(),
+            "passed": self.found.is_sound(),
             "target": target.place.to_string(),
             "tool": tool,
             "at": now.rfc3339(),

@@ -289,9 +289,6 @@ impl Asked<'_> {
     }
 }
 
-/// A name that no server has, to see how a missing tool is answered.
-pub const NO_SUCH_TOOL: &str = "portcullis_probe_of_a_missing_tool";
-
 /// Finds out whether a tool exists, from the lists for the callers and from a call of a name that does not exist.
 pub async fn visibility(
     connection: &Connection,
@@ -304,7 +301,7 @@ pub async fn visibility(
     let called = Observation::of(called);
     let random = match called.observed() {
         Observed::NoTool | Observed::Forbidden => {
-            let random = connection.call(NO_SUCH_TOOL, Map::new(), bound).await;
+            let random = connection.call(crate::probing::NO_SUCH_TOOL, Map::new(), bound).await;
             Some(Observation::of(&random.reply))
         }
         _ => None,

@@ -18,7 +18,7 @@ use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use issuers::{IssuerConfig, IssuerError, KeysFrom, algorithms, issuer_keys_markdown};
-pub use policy::{policy, rewritten, save_policy};
+pub use policy::{new_policy, policy, rewritten, save_policy};
 pub use secret::{
     KeyFile, KeySources, KeyText, OwnKeys, SECRET_VARIABLE, SigningFile, others_can_read, secret_variable,
     secret_verifiers,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::drill::{DrillResult, Pace};
 use super::kit::Identity;
+use super::probe;
 use super::score::{Scorecard, judged_words};
 use crate::auth::date::twice;
 use crate::auth::{KeyOrigin, Leeway, NumericDate, Rules, TokenId, Verdict};
@@ -40,6 +41,8 @@ pub struct Evidence<'a> {
     pub drill: Option<&'a DrillResult>,
     /// The results of the last run of the test tokens.
     pub card: Option<&'a Scorecard>,
+    /// The results of the last gate probe of a foreign server.
+    pub probe: Option<&'a probe::Card>,
     /// Returns the `jti` of a token, if it is known.
     pub jti: &'a dyn Fn(TokenId) -> Option<String>,
 }
@@ -99,7 +102,7 @@ fn shell(word: &str) -> String {
 impl Evidence<'_> {
     /// Whether it contains neither calls nor results.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.drill.is_none() && self.card.is_none()
+        self.calls.is_empty() && self.drill.is_none() && self.card.is_none() && self.probe.is_none()
     }
 
     /// The options that make a command decide by the same rules.
@@ -178,6 +181,12 @@ impl Evidence<'_> {
             actual: card.summary(),
             passed: Some(card.passed()),
         });
+        let probe = self.probe.map(|card| Summed {
+            what: "gate probe",
+            expected: "as a sound server answers".to_owned(),
+            actual: card.summary(),
+            passed: Some(card.failures() == 0),
+        });
         let plain = self.calls.iter().filter(|record| !is_series(record));
         let mut words: Vec<(String, usize)> = Vec::new();
         for record in plain {
@@ -194,7 +203,7 @@ impl Evidence<'_> {
             actual: counted.join(", "),
             passed: None,
         });
-        drill.into_iter().chain(card).chain(calls).collect()
+        drill.into_iter().chain(card).chain(probe).chain(calls).collect()
     }
 
     /// The commands that repeat the results. They contain no token: it is in `PORTCULLIS_TOKEN`.
@@ -220,6 +229,16 @@ impl Evidence<'_> {
             let held = held.iter().fold(String::new(), |all, held| all + " -p " + &shell(held));
             let (tool, user) = (shell(&card.tool), shell(user_id));
             commands.push(format!("portcullis{options} testkit --run --tool {tool}{held} {user}"));
+        }
+        if let Some(card) = self.probe {
+            let tool = card.tool.as_deref().map_or_else(String::new, |tool| format!(" --tool {}", shell(tool)));
+            // The token is read from the environment; with the server's secret or key, add --secret-file or --signing-key.
+            let count = card.rows.len();
+            commands.push(format!(
+                "portcullis testkit --run --url {}{tool}  # {}",
+                shell(&card.target),
+                text::words::count(count, "probe")
+            ));
         }
         let mut calls: Vec<String> = Vec::new();
         for record in self.calls.iter().rev().filter(|record| record.is_call && !is_series(record)) {
@@ -290,6 +309,9 @@ impl Evidence<'_> {
         if let Some(card) = self.card {
             out = out + "\n" + &card_markdown(card);
         }
+        if let Some(card) = self.probe {
+            out = out + "\n" + &card.markdown();
+        }
         let (drilled, calls): (Vec<&Record>, Vec<&Record>) =
             self.calls.iter().map(|record| &**record).partition(|record| is_series(record));
         if !calls.is_empty() {
@@ -356,7 +378,10 @@ impl Evidence<'_> {
             self.calls.iter().map(|record| ("call", call_json(record, record.token_id.and_then(self.jti).as_deref())));
         let found = self.drill.map(|found| ("drill", found.json()));
         let lines = self.card.into_iter().flat_map(|card| card.lines.iter().map(|line| ("test", line.json(card))));
-        let all = std::iter::once(("evidence", head)).chain(found).chain(lines).chain(calls);
+        let probed = self.probe.into_iter().flat_map(|card| card.rows.iter().map(|row| ("probe", card.row_json(row))));
+        let summed = self.probe.map(|card| ("probe_summary", card.json()));
+        let all =
+            std::iter::once(("evidence", head)).chain(found).chain(lines).chain(probed).chain(summed).chain(calls);
         all.fold(String::new(), |mut out, (kind, value)| {
             out.push_str(&json_line(kind, value));
             out

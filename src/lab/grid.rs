@@ -136,7 +136,7 @@ impl Grid {
     }
 
     /// Returns a policy that allows what was observed to be allowed, with an expectation for each observed call. Only
-    /// callers whose token is accepted count, and only tools that were called or are hidden. A permission opens a tool if
+    /// callers whose token is accepted count, and only tools that were called. A permission opens a tool if
     /// every caller who holds it was allowed. What a policy cannot express is left out and returned as sentences.
     pub fn policy(&self) -> Result<(Policy, Vec<String>), ImpliesError> {
         let mut tools = Vec::new();

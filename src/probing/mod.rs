@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::auth::{NumericDate, TokenId, Verdict};
-use crate::lab::drill::Drill;
+use crate::auth::{Inspection, NumericDate, Rules, TokenId, Verdict, Verifier};
+use crate::lab::drill::{Boundary, Drill};
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Mark, Model, PROBES, Probe, Row, is_refusal};
 use crate::observe::{Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
@@ -20,6 +20,9 @@ use crate::text::{self, Span};
 
 pub use grid::{RowSeen, call_each, list};
 pub use plan::ForeignServer;
+
+/// A name that no server has, to see how a missing tool is answered.
+pub const NO_SUCH_TOOL: &str = "portcullis_probe_of_a_missing_tool";
 
 /// How long the answer to one request may take.
 const BOUND: Duration = Duration::from_secs(15);
@@ -170,11 +173,18 @@ struct Tried {
     is_alone: bool,
 }
 
-/// Makes a probe. `each` is called with every line as soon as it is known.
+/// The key that verifies a token, if it is a public one that is configured here: a probe abuses it as a secret.
+pub fn public_key(rules: &Rules, token: &Inspection) -> Option<Verifier> {
+    let kid = token.kid();
+    let mut keys = rules.issuer_of(&token.token)?.keys.iter();
+    keys.find(|key| key.components().is_some() && (kid.is_none() || key.kid() == kid.as_deref())).cloned()
+}
+
+/// Makes a probe. `each` is called with the card so far whenever it has another line.
 pub async fn probe(
     request: &Request<'_>,
     now: impl Fn() -> NumericDate,
-    mut each: impl FnMut(&Row),
+    mut each: impl FnMut(&Card),
 ) -> Result<Card, Stopped> {
     let Request { target, model, .. } = request;
     let good = Carriage::bearer(Some(&model.good));
@@ -201,6 +211,7 @@ pub async fn probe(
         (info.name.to_string(), request.arguments.cloned().unwrap_or_else(example))
     });
     let name = tool.as_ref().map(|(name, _)| name.clone());
+    let arguments = tool.as_ref().map_or_else(String::new, |(_, arguments)| json!(arguments).to_string());
     let mut prober = Prober { target, dialect: connection.dialect(), tool, requests: connection.sent() };
     let reply = prober.request(&connection).await;
     let first = Observation::of(&reply);
@@ -217,6 +228,7 @@ pub async fn probe(
         target: target.place.to_string(),
         server: text::display_safe(server.trim(), 120),
         tool: name,
+        arguments,
         has_key: model.has_key(),
         at: now(),
         skew: Span::ZERO,
@@ -247,8 +259,8 @@ pub async fn probe(
         let observation = tried.map(|tried| tried.observation);
         let token_id = carried.as_ref().and_then(token_id);
         let row = Row { is_alone, ..Row::new(probe, degree, token_id, observation, good_answer) };
-        each(&row);
         card.rows.push(row);
+        each(&card);
     }
     if !request.is_quick {
         card.extras = sessions(&connection, request).await?;
@@ -442,19 +454,6 @@ pub async fn drill(
 
 /// The longest allowance that is searched for, in seconds: the largest that any known server has, and one more.
 const LONGEST_ALLOWANCE: i64 = 301;
-
-/// A boundary that was found by signing tokens with different times, in whole seconds from the claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Boundary {
-    /// The largest distance at which the token was accepted; `None` if it never was.
-    pub accepted: Option<i64>,
-    /// The smallest distance at which it was refused; `None` if it never was.
-    pub refused: Option<i64>,
-    /// How many tokens were tried.
-    pub tries: usize,
-    /// The server's clock minus ours, to about a second; the distances are by its clock.
-    pub skew: Span,
-}
 
 /// Finds how long after `exp` (`claim` is `exp`) or before `nbf` the server accepts a token, without waiting: by
 /// bisection over tokens that are signed with the trusted key.

@@ -250,6 +250,9 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
         Effect::ConnectTarget { id, target, token } => {
             outside.foreign.connect(gate, id, target, token, times).map_or(Dispatch::Done(None), Dispatch::call)
         }
+        Effect::Run { id, order } => {
+            outside.foreign.run(gate, id, *order, times).map_or(Dispatch::Done(None), Dispatch::call)
+        }
         Effect::CallTarget { id, call } => {
             outside.foreign.call(gate, id, *call, times).map_or(Dispatch::Done(None), Dispatch::call)
         }
@@ -281,6 +284,13 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             let policy = Arc::clone(&shared.rules().policy);
             Dispatch::Later(Job::new(Queue::Policy, move || Some(save_policy(path, policy, known.as_deref()))))
         }
+        Effect::WritePolicy(order) => Dispatch::Later(Job::new(Queue::Policy, move || {
+            let wrote = config::new_policy(&config::typed(&order.path), &order.policy);
+            Some(Msg::PolicyWritten(match wrote {
+                Ok(()) => Ok(*order),
+                Err(error) => Err((order.path, error)),
+            }))
+        })),
         Effect::LoadPolicy(path) => Dispatch::Later(Job::new(Queue::Policy, move || Some(load_policy(path)))),
         Effect::Serve(settings) => {
             let outside = outside.clone();

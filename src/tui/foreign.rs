@@ -20,6 +20,7 @@ use tokio::time::sleep;
 
 use crate::app::msg::{ForeignOrder, Order};
 use crate::app::pane::call::Answered;
+use crate::app::runs::RunProgress;
 use crate::app::targets::{CallReport, ConnectReport, Listing, TargetDraft, TargetFacts};
 use crate::app::{Msg, Times};
 use crate::auth::{Inspection, Outcome, Rules, TokenId};
@@ -50,15 +51,15 @@ impl Default for Foreign {
     }
 }
 
-struct Inner {
+pub(super) struct Inner {
     /// The definition of each target, by its number. Those of removed targets stay, because a removal can be undone.
     defined: Mutex<HashMap<u64, Target>>,
     /// The open connections; the one that was used last is at the end.
     open: Mutex<Vec<Open>>,
     /// What cancels the running work, by its ID.
     running: Mutex<HashMap<u64, oneshot::Sender<()>>>,
-    /// The latest progress of a call, with the call's ID.
-    progress: watch::Sender<Option<(u64, Progress)>>,
+    /// The latest progress of a call or a run.
+    progress: watch::Sender<Option<Latest>>,
     thread: Mutex<Option<Thread>>,
     /// Certificate authorities that added targets trust besides the system's.
     ca_file: Option<PathBuf>,
@@ -117,12 +118,13 @@ fn read(draft: &TargetDraft, variable: impl Fn(&str) -> Option<String>) -> Resul
 }
 
 /// The instants and rules that a request is made under.
-struct Asking {
-    gate: Gate,
+#[derive(Clone)]
+pub(super) struct Asking {
+    pub(super) gate: Gate,
     number: u64,
-    target: Target,
-    token: Option<Arc<str>>,
-    rules: Arc<Rules>,
+    pub(super) target: Target,
+    pub(super) token: Option<Arc<str>>,
+    pub(super) rules: Arc<Rules>,
     times: Times,
 }
 
@@ -131,12 +133,17 @@ impl Asking {
         self.token.as_deref().map(TokenId::of)
     }
 
-    fn inspection(&self) -> Option<Inspection> {
+    /// The same request with another token.
+    pub(super) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    pub(super) fn inspection(&self) -> Option<Inspection> {
         self.token.as_ref().map(|token| self.rules.inspect(Arc::clone(token)))
     }
 
     /// Explains an answer that has just arrived.
-    async fn explain(&self, tool: Option<&str>, reply: &Reply) -> Why {
+    pub(super) async fn explain(&self, tool: Option<&str>, reply: &Reply) -> Why {
         let inspection = self.inspection();
         let judged = inspection.as_ref().map(|inspection| &inspection.judged);
         let prediction = tool.and_then(|tool| self.rules.predict(judged, tool, self.times.judged));
@@ -210,7 +217,7 @@ impl Foreign {
         }
     }
 
-    fn asking(&self, gate: &Gate, target: u64, token: Option<Arc<str>>, times: Times) -> Option<Asking> {
+    pub(super) fn asking(&self, gate: &Gate, target: u64, token: Option<Arc<str>>, times: Times) -> Option<Asking> {
         let defined = locked(&self.0.defined).get(&target).cloned()?;
         Some(Asking { gate: gate.clone(), number: target, target: defined, token, rules: gate.shared().rules(), times })
     }
@@ -262,8 +269,17 @@ impl Foreign {
         }))
     }
 
+    pub(super) fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.0)
+    }
+
+    /// Returns what completes when the work with this ID is cancelled.
+    pub(super) fn cancellation(&self, id: u64) -> oneshot::Receiver<()> {
+        self.0.cancellation(id)
+    }
+
     /// Runs work on the thread of the connections.
-    fn on_thread(&self, work: impl Future<Output = Msg> + Send + 'static) -> Work {
+    pub(super) fn on_thread(&self, work: impl Future<Output = Msg> + Send + 'static) -> Work {
         let Ok(handle) = self.0.handle() else {
             // Without a thread of its own, it runs on that of the event loop.
             return Box::pin(work);
@@ -280,15 +296,27 @@ impl Foreign {
     }
 }
 
-/// Receives the latest progress of a call, with the call's ID. Progress that nobody has seen yet is replaced.
-pub type ProgressReceiver = watch::Receiver<Option<(u64, Progress)>>;
+/// The latest progress of a call or a run, with its ID.
+#[derive(Clone)]
+pub enum Latest {
+    /// Of a call.
+    Call(u64, Progress),
+    /// Of a run: everything that it has found so far.
+    Run(u64, RunProgress),
+}
+
+/// Receives the latest progress. Progress that nobody has seen yet is replaced.
+pub type ProgressReceiver = watch::Receiver<Option<Latest>>;
 
 /// Waits for progress. Cancel-safe.
 pub async fn reported(receiver: &mut ProgressReceiver) -> Option<Msg> {
     if receiver.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
-    receiver.borrow_and_update().clone().map(|(id, progress)| Msg::Progressed { id, progress })
+    receiver.borrow_and_update().clone().map(|latest| match latest {
+        Latest::Call(id, progress) => Msg::Progressed { id, progress },
+        Latest::Run(id, found) => Msg::RunProgressed { id, found },
+    })
 }
 
 /// Work whose end is a message.
@@ -316,6 +344,16 @@ impl Received {
 }
 
 impl Inner {
+    /// Reports progress to the console.
+    pub(super) fn report(&self, latest: Latest) {
+        self.progress.send_replace(Some(latest));
+    }
+
+    /// Forgets how to cancel work that has ended.
+    pub(super) fn forget(&self, id: u64) {
+        locked(&self.running).remove(&id);
+    }
+
     /// Returns the handle of the thread's runtime, and starts the thread if it is not running.
     fn handle(&self) -> io::Result<Handle> {
         let mut thread = locked(&self.thread);
@@ -424,7 +462,7 @@ impl Inner {
         let progress = async {
             while reported.changed().await.is_ok() {
                 let latest = reported.borrow_and_update().clone();
-                self.progress.send_replace(latest.map(|progress| (id, progress)));
+                self.progress.send_replace(latest.map(|progress| Latest::Call(id, progress)));
             }
             std::future::pending::<()>().await;
         };

@@ -15,6 +15,7 @@ mod executor;
 pub mod foreign;
 mod input;
 mod limiter;
+mod runs;
 mod screen;
 mod signals;
 mod terminal;

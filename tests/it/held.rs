@@ -50,7 +50,7 @@ fn console_library_and_command_line_agree_at_the_exact_expiry(
         assert_eq!(desk.app.preview().verdict(), wanted, "{text}");
         let policy = desk.app.auth.rules.policy.clone();
         let tool = policy.tool("read_data").expect("the lab's tool");
-        assert_eq!(desk.app.matrix_line(1).cell(tool).verdict, wanted, "{text}");
+        assert_eq!(desk.app.matrix_line(1).cell(&tool.name).verdict, wanted, "{text}");
         let token = entry.text().map(|text| &**text);
         assert_eq!(desk.app.auth.rules.decide(&Call { token, tool: "read_data" }, now).verdict(), wanted);
         // A real call.

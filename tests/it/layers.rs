@@ -81,6 +81,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "signals",
             "store",
             "target",
+            "probing",
             "issuer_keys",
             "config",
             "clock",

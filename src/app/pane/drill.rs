@@ -9,12 +9,14 @@ use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::list::{next_of, turned};
 use crate::app::msg::Order;
 use crate::app::pane::call::HASH_ONLY;
+use crate::app::runs::{BoundariesOrder, RunOrder, RunStop, RunWork};
 use crate::app::{App, Effect, clock};
 use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, NumericDate};
-use crate::gate::{CallResult, Origin, TokenEntry};
-use crate::lab::drill::{Drill, DrillResult, FINEST, Pace, Plan, Subject, end_of_new};
+use crate::gate::{CallResult, Origin, RawArguments, TokenEntry, arguments};
+use crate::lab::drill::{Boundary, Drill, DrillResult, FINEST, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
+use crate::observe::Observation;
 use crate::text::words::{count, exact};
 use crate::text::{self, Span};
 
@@ -30,7 +32,7 @@ pub const WAY: Field = Field::new(Pane::Drill, 3);
 pub(super) static PLACE: Place = Place {
     title: "Drill",
     letter: 'd',
-    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity.",
+    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity. With a server of others selected in Targets, it drills that server: in real time with the token, and in shifted time by signing tokens with different exp and nbf.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&DrillToken::ALL, &app.drill.with, by)),
@@ -40,6 +42,7 @@ pub(super) static PLACE: Place = Place {
         Control::new(WAY, "in")
             .turn(|_| Some("change"), |app, by| app.drill.way = next_of(&DrillMode::ALL, &app.drill.way, by)),
     ],
+    note: |app, _| app.target_name().map_or_else(String::new, |name| format!("→ {name}")),
     act: Some(Act {
         hint: |app| Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
         run: App::start_drill,
@@ -61,6 +64,8 @@ pub struct DrillPane {
     pub running: Option<Running>,
     /// The result of the last drill.
     pub found: Option<DrillResult>,
+    /// The boundaries that were found at a foreign target last.
+    pub bounds: Option<Bounds>,
     /// Whether a token is being issued for a drill.
     pub(in crate::app) waits: bool,
 }
@@ -68,7 +73,7 @@ pub struct DrillPane {
 impl Default for DrillPane {
     fn default() -> Self {
         let (with, way) = (DrillToken::default(), DrillMode::default());
-        Self { with, every: 1, way, running: None, found: None, waits: false }
+        Self { with, every: 1, way, running: None, found: None, bounds: None, waits: false }
     }
 }
 
@@ -119,8 +124,21 @@ impl DrillMode {
     }
 }
 
+/// The boundaries of a foreign target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The number of the target.
+    pub target: u64,
+    /// That of `exp`.
+    pub exp: Boundary,
+    /// That of `nbf`, once it has been found.
+    pub nbf: Option<Boundary>,
+}
+
 /// A running drill.
 pub struct Running {
+    /// The number of the foreign target that is called; `None` is our own gate.
+    target: Option<u64>,
     /// The state of the drill.
     pub drill: Drill,
     /// The token and the tool.
@@ -179,6 +197,21 @@ impl App {
             self.end_drill();
             return Vec::new();
         }
+        if let Some(target) = self.target() {
+            let reads = target.tools.catalogue.find(&self.call.tool).is_some_and(|tool| tool.reads_only);
+            if !target.facts.takes_token {
+                let name = Arc::clone(&target.facts.name);
+                self.complain(format!("{name}: it takes no token from here, so there is nothing to drill"));
+                return Vec::new();
+            }
+            if !reads {
+                self.complain("choose a tool that only reads: a drill calls it many times");
+                return Vec::new();
+            }
+            if self.drill.way == DrillMode::Shifted {
+                return self.find_boundaries();
+            }
+        }
         match (self.drill.with, self.selected().cloned()) {
             (DrillToken::Selected, Some(entry)) => self.drill_token(&entry),
             (DrillToken::Selected, None) => {
@@ -219,7 +252,9 @@ impl App {
             return Vec::new();
         };
         let plan = self.drill.plan();
+        let target = self.target().map(|target| target.number);
         let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
+            Ok(drill) if target.is_some() => drill.of_server(),
             Ok(drill) => drill,
             Err(error) => {
                 // The result for another token would look like this token's.
@@ -232,9 +267,12 @@ impl App {
         let arguments = self.arguments_for(&tool);
         let (jti, claims) = (entry.judged.jti.clone(), mapped(&entry.judged));
         let subject = Subject { id: entry.id, jti, name: self.token_name(entry), claims, tool };
+        let judged_by = match self.target() {
+            Some(target) => vec![format!("the server at {}", target.facts.place)],
+            None => self.judged_by(),
+        };
         self.drill.found = None;
-        self.drill.running =
-            Some(Running { drill, subject, judged_by: self.judged_by(), token: text, arguments, awaited: None });
+        self.drill.running = Some(Running { target, drill, subject, judged_by, token: text, arguments, awaited: None });
         self.drill_on()
     }
 
@@ -251,7 +289,19 @@ impl App {
         running.awaited = Some(id);
         let (tool, arguments) = (Arc::clone(&running.subject.tool), running.arguments.clone());
         let order = Order { tool, arguments, origin: Origin::Drill, judged_at };
-        vec![Effect::Call { id, token: Some(Arc::clone(&running.token)), order }]
+        let (token, target) = (Some(Arc::clone(&running.token)), running.target);
+        match target.map(|target| self.foreign_order(target, token.clone(), order.clone())) {
+            None => vec![Effect::Call { id, token, order }],
+            Some(Ok(call)) => vec![Effect::CallTarget { id, call: Box::new(call) }],
+            Some(Err(fault)) => {
+                if let Some(running) = &mut self.drill.running {
+                    running.drill.cancel();
+                }
+                self.end_drill();
+                self.complain(fault);
+                Vec::new()
+            }
+        }
     }
 
     /// Handles a finished call: if it is the drill's, records it and makes the next one.
@@ -264,6 +314,65 @@ impl App {
             return Some(Vec::new());
         }
         Some(self.drill_on())
+    }
+
+    /// Handles a finished call of a foreign target: if it is the drill's, records it and makes the next one.
+    pub(in crate::app) fn drill_observed(
+        &mut self,
+        id: u64,
+        at: NumericDate,
+        observation: &Observation,
+    ) -> Option<Vec<Effect>> {
+        let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
+        running.awaited = None;
+        running.drill.record_observed(at, observation);
+        if running.drill.next().is_none() {
+            self.end_drill();
+            return Some(Vec::new());
+        }
+        Some(self.drill_on())
+    }
+
+    /// Finds the boundaries of `exp` and `nbf` at the selected target, by signing tokens with different times.
+    fn find_boundaries(&mut self) -> Vec<Effect> {
+        let Some(target) = self.target() else { return Vec::new() };
+        let (number, facts) = (target.number, target.facts.clone());
+        let Ok(token) = self.token_for(self.drill.is_of_selected()) else {
+            self.complain(HASH_ONLY);
+            return Vec::new();
+        };
+        let tool = Arc::clone(&self.call.tool);
+        let arguments = match arguments::read(RawArguments::Text(&self.arguments_for(&tool)), None) {
+            Ok(arguments) => arguments,
+            Err(error) => {
+                self.complain(format!("not called; {error}"));
+                return Vec::new();
+            }
+        };
+        let question = (!facts.is_local)
+            .then(|| format!("Send about 20 requests with old and new tokens to {} ({})?", facts.name, facts.place));
+        let work = RunWork::Boundaries(BoundariesOrder { identity: self.identity(), tool, arguments });
+        self.ask_or_run(RunOrder { target: number, token, work }, question)
+    }
+
+    /// Shows the boundaries found so far.
+    pub(in crate::app) fn boundaries_found(&mut self, target: u64, exp: Boundary, nbf: Option<Boundary>) {
+        self.drill.bounds = Some(Bounds { target, exp, nbf });
+    }
+
+    /// Handles the end of the search.
+    pub(in crate::app) fn boundaries_ended(&mut self, end: Result<(), RunStop>) {
+        match (end, self.drill.bounds) {
+            (Ok(()), Some(Bounds { exp, nbf, .. })) => {
+                let said = nbf.map_or_else(String::new, |nbf| format!("; {}", nbf.words("nbf")));
+                let said = format!("{}{said}", exp.words("exp"));
+                if exp.is_sound() { self.say(said) } else { self.complain(said) }
+            }
+            (Ok(()), None) => {}
+            (Err(RunStop::Cancelled), _) => self.say("the drill was cancelled"),
+            (Err(RunStop::Refused(why)), _) => self.complain(format!("not drilled: {}", why.sentence)),
+            (Err(RunStop::Failed(why)), _) => self.complain(format!("not drilled: {why}")),
+        }
     }
 
     fn end_drill(&mut self) {

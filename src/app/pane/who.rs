@@ -91,9 +91,8 @@ fn scroll(app: &mut App, by: isize) {
 impl App {
     /// Makes the call of the form with every token and without one, or asks first.
     pub(in crate::app) fn call_as_everyone(&mut self) -> Vec<Effect> {
-        if let Some(target) = self.target_name() {
-            self.complain(format!("calls as everyone go to our own gate only; {target} is selected in Targets"));
-            return Vec::new();
+        if self.target().is_some() {
+            return self.call_round();
         }
         let tool = Arc::clone(&self.call.tool);
         self.ask_or_send(&tool, PendingCall::Everyone)

@@ -23,6 +23,12 @@ pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
     Ok(Arc::new(policy))
 }
 
+/// Writes a policy to a file that does not exist yet.
+pub fn new_policy(path: &Path, policy: &Policy) -> Result<(), ConfigError> {
+    let text = rewritten("", policy).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
+    super::write_new(path, &text)
+}
+
 /// Writes a policy to a file atomically. In an existing file, only the differences are changed. A file that is not a
 /// valid policy is left unchanged. If `known` is given, a file with any other policy is left unchanged as well:
 /// [`ConfigError::Other`].

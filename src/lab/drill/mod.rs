@@ -3,6 +3,7 @@
 //! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::record`]). In real
 //! time the caller waits for that time; in shifted time it calls immediately.
 
+mod boundary;
 mod plan;
 mod report;
 
@@ -11,6 +12,7 @@ use crate::observe::Observation;
 use crate::text::Span;
 use crate::text::words::exact;
 
+pub use boundary::Boundary;
 pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
 pub use report::{DrillResult, Report, Subject};

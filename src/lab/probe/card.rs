@@ -8,7 +8,14 @@ use crate::auth::date::twice;
 use crate::auth::{NumericDate, TokenId, Verdict};
 use crate::observe::{Observation, Observed};
 use crate::report::{Case, Report};
-use crate::text::{Span, words};
+use crate::text::{self, Span, words};
+
+/// The weight of a line that counts as a failure.
+const FAILURE: &str = "FAILURE";
+/// The weight of a line that does not.
+const FINDING: &str = "finding";
+/// The weight of a line that says nothing.
+const NO_VERDICT: &str = "no verdict";
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,6 +134,15 @@ impl Row {
             || self.degree == Degree::Should && matches!(self.mark, Mark::Accepted | Mark::Refused)
     }
 
+    /// How much a line that is not sound weighs.
+    pub fn weight(&self) -> &'static str {
+        match (self.is_failure(), self.is_finding()) {
+            (true, _) => FAILURE,
+            (_, true) => FINDING,
+            _ => NO_VERDICT,
+        }
+    }
+
     /// The answer in words.
     pub fn came(&self) -> String {
         self.observation.as_ref().map_or_else(String::new, |observation| {
@@ -171,6 +187,31 @@ pub struct Extra {
     pub found: String,
     /// Whether it is as a sound server does it; `None` without a verdict.
     pub is_sound: Option<bool>,
+}
+
+impl Extra {
+    /// The sign, which differs without colour too.
+    pub const fn sign(&self) -> &'static str {
+        match self.is_sound {
+            Some(true) => "✔",
+            Some(false) => "✘",
+            None => "?",
+        }
+    }
+
+    /// Whether it counts as a failure.
+    pub fn is_failure(&self) -> bool {
+        self.degree == Degree::Must && self.is_sound == Some(false)
+    }
+
+    /// How much a line that is not sound weighs.
+    pub fn weight(&self) -> &'static str {
+        match self.is_sound {
+            None => NO_VERDICT,
+            Some(_) if self.degree == Degree::Must => FAILURE,
+            Some(_) => FINDING,
+        }
+    }
 }
 
 /// The allowance for clocks that was measured, in seconds.
@@ -219,6 +260,8 @@ pub struct Card {
     pub server: String,
     /// The tool that was called; `None` if the tools were only listed.
     pub tool: Option<String>,
+    /// The arguments of the call, as JSON text.
+    pub arguments: String,
     /// Whether tokens were signed with a key that the server trusts.
     pub has_key: bool,
     /// When the probe began.
@@ -396,6 +439,24 @@ impl Card {
             "token_id": row.token_id.map(|id| id.to_string()),
             "answer": row.observation.as_ref().map(Observation::json),
         })
+    }
+
+    /// A line about the server and the run.
+    pub fn about(&self) -> String {
+        let tool = self.tool.as_deref().map_or_else(|| "tools/list".to_owned(), |tool| text::name(tool, 64));
+        let requests = words::count(self.requests, "request");
+        format!("{} at {}, {tool}, {requests}, {}", self.server, self.target, self.at.rfc3339())
+    }
+
+    /// The groups, in the order of their first lines.
+    pub fn groups(&self) -> Vec<&'static str> {
+        let mut groups = Vec::new();
+        for group in self.rows.iter().map(|row| row.probe.group).chain(self.extras.iter().map(|extra| extra.group)) {
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        groups
     }
 
     /// Formats the summary for scripts.

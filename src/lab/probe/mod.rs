@@ -4,6 +4,7 @@
 //! [`PROBES`] is the only table. A [`Card`] holds the answers and what they mean.
 
 mod card;
+mod markdown;
 mod model;
 mod rows;
 

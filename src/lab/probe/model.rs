@@ -10,6 +10,7 @@ use crate::auth::mapping;
 use crate::auth::{Algorithm, KeyError, KeyOrigin, NumericDate, Signer, Verifier};
 use crate::lab::kit::another_rsa;
 use crate::text::Span;
+use crate::text::material::Metadata;
 
 /// A secret that no server uses.
 const ANOTHER: &[u8] = b"another secret, which signs nothing but probe tokens. It has 64B";
@@ -52,6 +53,7 @@ pub enum ModelError {
 }
 
 /// The claims of a good token, if there is none in hand.
+#[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// The user.
     pub user: &'a str,
@@ -66,6 +68,20 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Passes on these wishes; an issuer and audiences that are not given are those of the server's metadata.
+    pub fn completed<T>(&self, metadata: Option<&Metadata>, make: impl FnOnce(&Wanted<'_>) -> T) -> T {
+        let resource = metadata.and_then(|metadata| metadata.resource.clone());
+        let of_server: Vec<String> = resource.iter().cloned().collect();
+        // A server that names itself as the issuer may well expect none.
+        let own = |issuer: &&String| resource.as_ref().is_some_and(|resource| resource.starts_with(issuer.as_str()));
+        let issuer = metadata.and_then(|metadata| metadata.issuers.first()).filter(|issuer| !own(issuer));
+        make(&Wanted {
+            issuer: self.issuer.or(issuer.map(String::as_str)),
+            audiences: if self.audiences.is_empty() { &of_server } else { self.audiences },
+            ..*self
+        })
+    }
+
     /// The claims for these wishes.
     fn claims(&self) -> Map<String, Value> {
         let mut claims = Value::Object(Map::new());

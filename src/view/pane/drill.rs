@@ -4,13 +4,14 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::app::pane::drill::{EVERY, TOKEN, TOOL};
+use crate::app::runs::RunKind;
 use crate::app::{Field, Pane, Target};
 use crate::lab::drill::DrillResult;
 use crate::text::words::count;
 use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below, right_of};
 use crate::view::theme::Role;
-use crate::view::widget::{bar, choice, labelled, state};
+use crate::view::widget::{bar, choice, labelled, state, waiting};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Pane(Pane::Drill));
@@ -45,6 +46,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             lines.extend(canvas.wrapped("Enter cancels it", rest.width, Role::Hint));
             canvas.lines(rest, lines);
         }
+        (None, _) if boundaries(canvas, rest) => {}
         (None, Some(found)) => report(canvas, rest, found),
         (None, None) => {
             let told = "Enter calls the tool before and after expiry and finds when the gate starts to refuse it";
@@ -52,6 +54,28 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             canvas.lines(rest, lines);
         }
     }
+}
+
+/// Draws the search for boundaries at the selected target, if there is one. Returns whether there is.
+fn boundaries(canvas: &mut Canvas, area: Rect) -> bool {
+    let app = canvas.app;
+    let Some(target) = app.target() else { return false };
+    let running = app.run.as_ref().filter(|run| run.kind == RunKind::Boundaries && run.target == target.number);
+    let bounds = app.drill.bounds.filter(|bounds| bounds.target == target.number);
+    let since = running.map(|run| run.since);
+    let mut lines = Vec::new();
+    for (claim, found) in [("exp", bounds.map(|bounds| bounds.exp)), ("nbf", bounds.and_then(|bounds| bounds.nbf))] {
+        let Some(found) = found else { continue };
+        let (sign, role) = if found.is_sound() { ("✔", Role::Ok) } else { ("✘", Role::Denied) };
+        lines.extend(canvas.wrapped(&format!("{sign} {}", found.summary(claim)), area.width, role));
+    }
+    if let Some(since) = since {
+        let waits = waiting(canvas, since);
+        lines.extend(canvas.wrapped(&format!("{waits}; Esc cancels"), area.width, Role::Warning));
+    }
+    let has_any = !lines.is_empty();
+    canvas.lines(area, lines);
+    has_any
 }
 
 fn words(canvas: &mut Canvas, field: Field) -> String {

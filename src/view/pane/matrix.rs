@@ -1,14 +1,16 @@
 //! The Matrix pane: callers down the side, tools across the top, and in every cell the decision now, filled with the
 //! colour of the verdict. Only visible cells are decided.
 
+use std::sync::Arc;
+
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::policy::ticks;
+use crate::app::observed::ObservedCell;
 use crate::app::pane::matrix::{CELLS, Cell, Rows};
 use crate::app::{Pane, Target};
 use crate::auth::Verdict;
-use crate::auth::policy::ToolRule;
 use crate::text;
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Role;
@@ -67,10 +69,13 @@ type Flips = Vec<(String, String, Verdict)>;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(CELLS));
-    let policy = canvas.app.auth.rules.policy.clone();
-    let tools = policy.tools();
+    let tools = &*canvas.app.matrix_tools();
     if tools.is_empty() {
-        let told = canvas.span("The policy has no tools: every call is forbidden", Role::Hint);
+        let told = match canvas.app.target() {
+            Some(_) => "The server has listed no tools yet: connect it in Targets",
+            None => "The policy has no tools: every call is forbidden",
+        };
+        let told = canvas.span(told, Role::Hint);
         canvas.line(area, told);
         return;
     }
@@ -83,10 +88,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         let room = usize::from(area.width).saturating_sub(shape.name + shape.state + 2);
         ((room + 1) / (shape.column + 1)).clamp(1, tools.len())
     };
-    let column = canvas.app.column();
+    let column = canvas.app.matrix_column();
     let across = canvas.drawn.columns.get(CELLS).around(column.unwrap_or(0), columns, tools.len());
     canvas.drawn.columns.set(CELLS, across);
-    let shown: Vec<&ToolRule> = tools.iter().skip(across.first).take(columns).collect();
+    let shown: Vec<&Arc<str>> = tools.iter().skip(across.first).take(columns).collect();
     heads(canvas, area, &shape, &shown, tools);
     let foot = foot(canvas, area);
     let legend = u16::from(usize::from(area.height) > foot.len() + 8);
@@ -119,6 +124,9 @@ fn flipped(flips: &[(String, String, Verdict)]) -> String {
 
 /// Returns the legend of the signs.
 fn signs(canvas: &Canvas, words: Words) -> String {
+    if canvas.app.target().is_some() {
+        return "policy, then server: ✔ ✘ –  h hidden  m masked  · not called  ≠ differ".to_owned();
+    }
     let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
     let verdicts = if words == Words::None { "✔ allowed  ✘ forbidden  – unauthorized  " } else { "" };
     let missing = if lacks { "! allowed, no such tool  " } else { "" };
@@ -128,6 +136,11 @@ fn signs(canvas: &Canvas, words: Words) -> String {
 /// Returns what the other panes would show, if they are not beside the matrix: the preview of the cell under the
 /// cursor, the permissions of its tool, and the last answer.
 fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
+    if let Some(sentence) = canvas.app.observed_sentence() {
+        let differs = canvas.app.observed_cell(canvas.app.matrix_row(), &canvas.app.call.tool);
+        let role = if differs.is_some_and(|cell| cell.grid.differs()) { Role::Denied } else { Role::Plain };
+        return canvas.clipped(&sentence, area.width, 2, role);
+    }
     if canvas.panes.contains(&Pane::Call) {
         return Vec::new();
     }
@@ -157,22 +170,29 @@ fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     foot
 }
 
-fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape {
+/// The columns that the cells of a foreign target need besides those of ours: for the second mark, and for `≠`.
+fn more_marks(canvas: &Canvas) -> usize {
+    if canvas.app.target().is_some() { 2 } else { 0 }
+}
+
+fn shape(canvas: &Canvas, area: Rect, tools: &[Arc<str>], alone: bool) -> Shape {
     let width = usize::from(area.width);
     if alone {
-        let column = Words::Whole.columns();
+        let column = Words::Whole.columns() + more_marks(canvas);
         return Shape { name: width.saturating_sub(column + 3), state: 0, column, words: Words::Whole, heads: 1 };
     }
     // The width does not depend on the names of the visible rows, which would make the columns jump while scrolling.
     let name = if canvas.app.auth.tokens.is_empty() { 13 } else { (width / 5).clamp(13, 26) };
     let room = width.saturating_sub(name + 2);
+    let marks = more_marks(canvas);
     let fits = |column: usize| tools.len() * (column + 1) <= room + 1;
-    let words = [Words::Whole, Words::Short].into_iter().find(|words| fits(words.columns())).unwrap_or(Words::None);
+    let words =
+        [Words::Whole, Words::Short].into_iter().find(|words| fits(words.columns() + marks)).unwrap_or(Words::None);
     let common = common(tools);
     let left_out = if common > 0 { common - 1 } else { 0 };
-    let widest = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).saturating_sub(left_out);
+    let widest = tools.iter().map(|tool| text::width(tool)).max().unwrap_or(0).saturating_sub(left_out);
     // Columns are as wide as the names, but narrower if that lets all tools fit, and never narrower than a cell.
-    let least = words.columns();
+    let least = words.columns() + marks;
     let share = ((room + 1) / tools.len()).saturating_sub(1);
     let column = widest.clamp(least, 22).min(share.max(least));
     // One row more than the letters need, so that names can be broken after separators.
@@ -185,25 +205,25 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
 
 /// Returns the length of the prefix that the names of all tools share, up to a separator, in bytes. It can be left out,
 /// because the ends of the names tell them apart.
-fn common(tools: &[ToolRule]) -> usize {
+fn common(tools: &[Arc<str>]) -> usize {
     let Some((first, rest)) = tools.split_first().filter(|(_, rest)| !rest.is_empty()) else { return 0 };
-    let shared = |tool: &ToolRule| first.name.bytes().zip(tool.name.bytes()).take_while(|(a, b)| a == b).count();
+    let shared = |tool: &Arc<str>| first.bytes().zip(tool.bytes()).take_while(|(a, b)| a == b).count();
     let least = rest.iter().map(shared).min().unwrap_or(0);
-    let shared = first.name.get(..least).and_then(|shared| shared.rfind(['_', '-', '.', '/', ':']));
+    let shared = first.get(..least).and_then(|shared| shared.rfind(['_', '-', '.', '/', ':']));
     // A short prefix hardly takes more room than the `…` that would replace it.
     shared.map(|at| at + 1).filter(|common| *common >= 3).unwrap_or(0)
 }
 
 /// Returns a tool's name without the prefix that all names share; safe to show.
-fn head(tool: &ToolRule, common: usize) -> String {
+fn head(tool: &str, common: usize) -> String {
     match common {
-        0 => text::name(&tool.name, 64),
-        common => format!("…{}", text::name(tool.name.get(common..).unwrap_or_default(), 64)),
+        0 => text::name(tool, 64),
+        common => format!("…{}", text::name(tool.get(common..).unwrap_or_default(), 64)),
     }
 }
 
 /// Draws the names of the tools, and how many more there are on either side.
-fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: &[ToolRule]) {
+fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&Arc<str>], all: &[Arc<str>]) {
     let first = canvas.drawn.columns.get(CELLS).first;
     let told = more(first, all.len() - first - shown.len());
     let common = common(all);
@@ -214,7 +234,7 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], al
         let told = if is_last { spaced(&told, before) } else { " ".repeat(before) };
         let mut line = vec![canvas.span(told, Role::Hint)];
         for (tool, name) in shown.iter().zip(&names) {
-            let here = tool.name == canvas.app.call.tool;
+            let here = **tool == canvas.app.call.tool;
             let part = broken(name, shape.column, usize::from(shape.heads)).into_iter().nth(usize::from(row));
             let part = text::padded(&part.unwrap_or_default(), shape.column);
             // The last column has no gap behind it: its room may be taken.
@@ -257,7 +277,7 @@ fn draw_row(
     canvas: &mut Canvas,
     place: Rect,
     shape: &Shape,
-    shown: &[&ToolRule],
+    shown: &[&Arc<str>],
     row: usize,
     here: bool,
     flips: &mut Flips,
@@ -278,20 +298,27 @@ fn draw_row(
         canvas.drawn.changes_in(span);
     }
     for (n, tool) in shown.iter().enumerate() {
-        let selected = here && tool.name == canvas.app.call.tool;
-        let lacks = canvas.app.lacks_tool(&tool.name);
+        let width = u16::try_from(shape.column + 1).unwrap_or(0);
+        let area = Rect { width, ..right_of(place, x) };
+        canvas.target(area, Target::Cell(CELLS, row, first + n));
+        x += width;
+        let selected = here && **tool == canvas.app.call.tool;
+        if let Some(seen) = canvas.app.observed_cell(row, tool) {
+            if n > 0 {
+                line.push(Span::raw(" "));
+            }
+            line.push(observed(canvas, &seen, shape, selected.then_some(focused)));
+            continue;
+        }
+        let lacks = canvas.app.lacks_tool(tool);
         let found = cells.cell(tool);
         if found.flipped {
-            flips.push((text::name(&tool.name, 48), caller.clone(), found.verdict));
+            flips.push((text::name(tool, 48), caller.clone(), found.verdict));
         }
         if n > 0 {
             line.push(Span::raw(" "));
         }
         line.push(cell(canvas, &found, lacks, shape, selected.then_some(focused)));
-        let width = u16::try_from(shape.column + 1).unwrap_or(0);
-        let area = Rect { width, ..right_of(place, x) };
-        canvas.target(area, Target::Cell(CELLS, row, first + n));
-        x += width;
     }
     Line::from(line)
 }
@@ -325,6 +352,35 @@ fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, cursor: Option
     canvas.span(format!("{left}{inner}{right}"), role.chip())
 }
 
+/// Returns a cell of a foreign target: the signs of the prediction and of the observation, and the word of the latter. A
+/// cell without an observation has the word of the prediction and is not filled.
+fn observed(canvas: &Canvas, cell: &ObservedCell, shape: &Shape, cursor: Option<bool>) -> Span<'static> {
+    let grid = &cell.grid;
+    let predicted = grid.prediction.map_or("?", Verdict::sign);
+    let unequal = if grid.differs() { "≠" } else { "" };
+    let signs = format!("{predicted}{unequal}{}", cell.sign());
+    let word = match (shape.words, cell.word(), grid.prediction) {
+        (Words::None, _, _) => "",
+        (words, Some("unauthorized"), _) => words.of(Verdict::Unauthorized),
+        (_, Some(word), _) => word,
+        (words, None, Some(verdict)) => words.of(verdict),
+        (_, None, None) => "not called",
+    };
+    let (left, right) = match cursor {
+        Some(true) => ("[", "]"),
+        Some(false) => ("(", ")"),
+        None => (" ", " "),
+    };
+    let inner = text::padded(&format!("{signs} {word}"), shape.column.saturating_sub(2));
+    let role = match (grid.verdict(), cell.word()) {
+        _ if grid.differs() => Role::Denied.chip(),
+        (Some(verdict), _) => Role::of_call(verdict, false).chip(),
+        (None, Some(_)) => Role::Warning.chip(),
+        (None, None) => Role::Hint,
+    };
+    canvas.span(format!("{left}{inner}{right}"), role)
+}
+
 /// Fits a text and at least one blank into `columns` columns.
 fn spaced(text: &str, columns: usize) -> String {
     text::padded(text, columns.saturating_sub(1)) + " "
@@ -339,7 +395,10 @@ mod tests {
         let policy = "[tools.mcp__github__create_issue]\npermissions = []\n[tools.mcp__github__list_issues]\npermissions = []\n\
                       [tools.mcp__github__create_pull_request_review_comment]\npermissions = []\n";
         let policy = crate::auth::Policy::parse(policy).expect("a policy");
-        let names: Vec<String> = policy.tools().iter().map(|tool| head(tool, common(policy.tools()))).collect();
+        let names: Vec<String> = {
+            let tools: Vec<Arc<str>> = policy.tools().iter().map(|tool| Arc::clone(&tool.name)).collect();
+            tools.iter().map(|tool| head(tool, common(&tools))).collect()
+        };
         assert_eq!(names, ["…create_issue", "…list_issues", "…create_pull_request_review_comment"]);
         assert_eq!(broken(&names[2], 8, 3), ["…create_", "pull…iew", "_comment"]);
         assert_eq!(broken("read_data", 4, 3), ["read", "_dat", "a"]);
@@ -349,6 +408,6 @@ mod tests {
 
     #[test]
     fn names_without_a_common_beginning_stay_whole() {
-        assert_eq!(common(crate::auth::Policy::default().tools()), 0);
+        assert_eq!(common(&["read_data".into(), "write_data".into(), "delete_data".into()]), 0);
     }
 }

@@ -298,7 +298,7 @@ fn our_own_gate_is_selected_again_with_its_tools() {
 fn what_cannot_be_a_target_is_said_and_stays_in_the_field() {
     let mut desk = console(120, 36);
     for (address, said) in [
-        ("ftp://host/mcp", "expected an http or https URL, got ftp://host/mcp"),
+        ("ftp://host/mcp", "expected an http or https URL, got one with the scheme ftp"),
         ("http://user:secret@host/mcp", "the URL contains a user name or a password"),
         ("nonsense", "nonsense is not a URL"),
     ] {

@@ -7,6 +7,7 @@ mod denials;
 mod explained;
 pub mod fake;
 mod probe;
+mod runs;
 
 use std::sync::Arc;
 

@@ -9,15 +9,15 @@ use serde_json::{Map, Value, json};
 use super::fake::{Fake, Seen, http};
 use super::{SHARED, now, signer};
 
-const RESOURCE: &str = "https://orders.example/mcp";
+pub(super) const RESOURCE: &str = "https://orders.example/mcp";
 
 /// The rules of a sound server.
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules::new(&signer()).with_audiences([RESOURCE.into()])
 }
 
 /// The answer of a server that judges tokens by `accepts`.
-fn judged(seen: &Seen, accepts: impl Fn(&str) -> bool) -> Option<String> {
+pub(super) fn judged(seen: &Seen, accepts: impl Fn(&str) -> bool) -> Option<String> {
     let metadata = "resource_metadata=\"https://orders.example/.well-known/oauth-protected-resource/mcp\"";
     if seen.path != "/mcp" && !seen.path.starts_with("/mcp?") {
         return None;

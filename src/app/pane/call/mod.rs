@@ -92,7 +92,7 @@ pub(super) static PLACE: Place = Place {
         }
     }),
     note: |app, _| app.target_name().map_or_else(String::new, |name| format!("→ {name}")),
-    offers: &[(Action::Everyone, |app| if app.target().is_none() { Some("call all") } else { None })],
+    offers: &[(Action::Everyone, |_| Some("call all"))],
     copy: ClipSource::LAST_ANSWER,
     why: ClipSource { hint: |_| Some("copy preview's why"), ..ClipSource::PREVIEWS_WHY },
     ..Place::DEFAULT

@@ -2,6 +2,7 @@
 //! preview and the next call always refer to the same call.
 
 mod row;
+mod seen;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,15 +28,21 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
     letter: 'm',
-    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many.",
+    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many. With a server of others selected in Targets, a cell has two marks: what the policy here predicts, and what the server did with a real call; h hidden, m masked, · not called, ≠ they differ.",
     controls: &[Control::new(CELLS, "cells")
         .tick(|_| Some("expect"), App::expect_cell)
-        .turn(|_| Some("tool"), App::choose_column)
+        .turn(|_| Some("tool"), App::choose_matrix_column)
         .row(|_| Some("caller"), step)
         .click(click)],
     note: |app, _| {
-        let tools = app.auth.rules.policy.tools().len();
-        format!("{} · {} × {tools}", app.matrix.rows.word(), app.matrix_rows())
+        let tools = app.matrix_tools().len();
+        let size = format!("{} · {} × {tools}", app.matrix.rows.word(), app.matrix_rows());
+        match (app.target_name(), app.differences()) {
+            (None, _) => size,
+            (Some(name), 0) => format!("→ {name} · {size}"),
+            (Some(name), 1) => format!("→ {name} · 1 differs · {size}"),
+            (Some(name), n) => format!("→ {name} · {n} differ · {size}"),
+        }
     },
     act: Some(call::CALL),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(CELLS, by)) }),
@@ -53,10 +60,10 @@ fn step(app: &mut App, by: isize) {
 /// A second click on a cell makes its call.
 fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
     let here = app.focus.field == Some(CELLS);
-    let again = here && (app.matrix_row(), app.column()) == (spot.row, Some(spot.column));
+    let again = here && (app.matrix_row(), app.matrix_column()) == (spot.row, Some(spot.column));
     app.go(Focus::at(CELLS));
     app.choose_matrix_row(spot.row);
-    app.choose_place(spot.column);
+    app.choose_matrix_place(spot.column);
     if again { app.act(Action::Act) } else { Vec::new() }
 }
 
@@ -214,6 +221,17 @@ impl App {
         self.auth.rules.policy.tools().iter().position(|tool| tool.name == self.call.tool)
     }
 
+    pub(in crate::app) fn choose_matrix_column(&mut self, by: isize) {
+        let place = self.matrix_column().map_or(0, |at| moved(at, by, self.matrix_tools().len()));
+        self.choose_matrix_place(place);
+    }
+
+    fn choose_matrix_place(&mut self, column: usize) {
+        if let Some(tool) = self.matrix_tools().get(column) {
+            self.choose_tool(tool);
+        }
+    }
+
     pub(in crate::app) fn choose_column(&mut self, by: isize) {
         let place = self.column().map_or(0, |at| moved(at, by, self.auth.rules.policy.tools().len()));
         self.choose_place(place);
@@ -251,7 +269,7 @@ impl App {
             return Vec::new();
         };
         let policy = &self.auth.rules.policy;
-        let tool = &policy.tools()[column];
+        let Some(tool) = policy.tools().get(column) else { return Vec::new() };
         let user = entry.judged.name.clone().unwrap_or_default();
         let mut parts = policy.parts().clone();
         let place = parts

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Before, MARKED};
 use crate::app::App;
-use crate::auth::policy::{ExpectedOutcome, ToolRule};
+use crate::auth::policy::ExpectedOutcome;
 use crate::auth::{Evaluation, Verdict};
 use crate::gate::TokenEntry;
 use crate::text::Span;
@@ -87,7 +87,7 @@ impl App {
     }
 
     /// Returns a cell as of now.
-    pub fn cell(&self, row: usize, tool: &ToolRule) -> Cell {
+    pub fn cell(&self, row: usize, tool: &str) -> Cell {
         self.matrix_line(row).cell(tool)
     }
 
@@ -102,11 +102,11 @@ impl App {
 
 impl Row<'_> {
     /// Returns its cell in a tool's column.
-    pub fn cell(&self, tool: &ToolRule) -> Cell {
+    pub fn cell(&self, tool: &str) -> Cell {
         let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
         let (mut allowed, mut forbidden, mut expected) = (0, 0, None);
         for alike in &self.alike {
-            let verdict = rules.verdict(Some(&alike.entry.judged), &tool.name, now);
+            let verdict = rules.verdict(Some(&alike.entry.judged), tool, now);
             match verdict {
                 Verdict::Allowed => allowed += alike.tokens,
                 Verdict::Forbidden => forbidden += alike.tokens,
@@ -114,7 +114,7 @@ impl Row<'_> {
             }
             // If several tokens differ, one that deviates from the expectation is shown.
             if expected.is_none_or(|(_, is_so)| is_so) {
-                let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, &tool.name);
+                let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, tool);
                 let line = line.map(|line| (line.outcome, line.outcome.is(verdict)));
                 expected = line.filter(|(_, is_so)| expected.is_none() || !is_so).or(expected);
             }
@@ -133,19 +133,19 @@ impl Row<'_> {
         }
     }
 
-    fn flipped_by_time(&self, tool: &ToolRule) -> bool {
+    fn flipped_by_time(&self, tool: &str) -> bool {
         let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
         self.crossed.iter().any(|entry| {
-            let verdict = |at| rules.verdict(Some(&entry.judged), &tool.name, at);
+            let verdict = |at| rules.verdict(Some(&entry.judged), tool, at);
             verdict(now.plus(-MARKED)) != verdict(now)
         })
     }
 
-    fn flipped_by_rules(&self, tool: &ToolRule) -> bool {
+    fn flipped_by_rules(&self, tool: &str) -> bool {
         let Some(before) = &self.app.matrix.before else { return false };
         let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
         let differs = |then: Option<&Evaluation>, judged: Option<&Evaluation>| {
-            before.rules.verdict(then, &tool.name, now) != rules.verdict(judged, &tool.name, now)
+            before.rules.verdict(then, tool, now) != rules.verdict(judged, tool, now)
         };
         (self.is_nobody && differs(None, None))
             || self.rejudged.iter().any(|(entry, then)| differs(Some(then), Some(&entry.judged)))

@@ -1,4 +1,9 @@
-//! The Test kit pane: the classic test tokens for an identity, and the gate's answer to each.
+//! The Test kit pane: the classic test tokens for an identity, and the gate's answer to each. For a foreign target it is the
+//! gate probe.
+
+mod probe;
+
+pub use probe::{ProbeLine, ProbeRun, ProbeState};
 
 use std::sync::Arc;
 
@@ -9,6 +14,7 @@ use crate::app::focus::Focus;
 use crate::app::history::Step;
 use crate::app::list::moved;
 use crate::app::msg::{KitFor, KitRequest, Order};
+use crate::app::pane::call::HASH_ONLY;
 use crate::app::{App, Effect};
 use crate::auth::{IssueError, NumericDate, Rules};
 use crate::gate::{CallResult, Origin};
@@ -23,29 +29,38 @@ pub const LIST: Field = Field::new(Pane::Kit, 0);
 pub(super) static PLACE: Place = Place {
     title: "Test kit",
     letter: 'x',
-    help: "Test tokens with classic faults, for the user and permissions of the selected token. Enter calls the tool with each and compares the result with the expected one; Space adds the token under the cursor to the list.",
+    help: "Test tokens with classic faults, for the user and permissions of the selected token. Enter calls the tool with each and compares the result with the expected one; Space adds the token under the cursor to the list. With a server of others selected in Targets, Enter is the gate probe: about a hundred requests, one at a time, each with a token that differs from a good one in one respect. The tokens are modelled on the selected one, and signed again if our key made its signature. Left and Right choose between all probes and the most important ones.",
     controls: &[Control::new(LIST, "tokens")
-        .tick(|_| Some("add to the list"), App::make_test_token)
+        .tick(|app| app.target().is_none().then_some("add to the list"), App::make_test_token)
+        .turn(|app| app.target().map(|_| "all or quick"), |app, _| app.kit.is_quick ^= app.target().is_some())
+        .turns_value()
         .row(|_| Some("rows"), step)
         .click(|app, spot| {
             app.go(Focus::at(LIST));
             app.kit.row = spot.row;
             Vec::new()
         })],
-    note: |app, _| app.kit.card.as_ref().map_or_else(|| KIT.len().to_string(), Scorecard::summary),
-    act: Some(Act { hint: |_| Some("run all"), run: App::run_kit }),
+    note: |app, _| match app.target_name() {
+        Some(name) => format!("→ {name}"),
+        None => app.kit.card.as_ref().map_or_else(|| KIT.len().to_string(), Scorecard::summary),
+    },
+    act: Some(Act {
+        hint: |app| Some(if app.target().is_some() { "probe" } else { "run all" }),
+        run: |app| if app.target().is_some() { app.run_probe() } else { app.run_kit() },
+    }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),
     wheel: Some(step),
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource {
-        hint: |app| app.kit.card.as_ref().map(|_| "copy scorecard"),
-        clip: |app| app.kit.card.as_ref().map(|card| Clip::new(&card_markdown(card), "the scorecard")),
+        hint: |app| app.scorecard().map(|_| "copy scorecard"),
+        clip: |app| app.scorecard().map(|text| Clip::new(&text(), "the scorecard")),
     },
     ..Place::DEFAULT
 };
 
 fn step(app: &mut App, by: isize) {
-    app.kit.row = moved(app.kit.row, by, KIT.len());
+    let lines = if app.target().is_some() { app.probe_lines().len() } else { KIT.len() };
+    app.kit.row = moved(app.kit.row, by, lines);
 }
 
 /// The state of the Test kit pane.
@@ -58,6 +73,10 @@ pub struct KitPane {
     /// The rules when that run ended.
     rules: Option<Arc<Rules>>,
     awaited: Option<Run>,
+    /// The last probe of a foreign target.
+    pub probe: Option<ProbeRun>,
+    /// Whether the next probe of a foreign target makes only the most important requests.
+    pub is_quick: bool,
 }
 
 /// A run whose answers are pending.
@@ -98,6 +117,16 @@ impl App {
         Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for.words()), !(same_rules && same_call)))
     }
 
+    /// Returns what formats the scorecard of the selected target as Markdown, if there is one.
+    fn scorecard(&self) -> Option<Box<dyn Fn() -> String + '_>> {
+        if self.target().is_some() {
+            let card = self.probe()?.card.as_ref()?;
+            return Some(Box::new(|| card.markdown()));
+        }
+        let card = self.kit.card.as_ref()?;
+        Some(Box::new(|| card_markdown(card)))
+    }
+
     /// Calls the tool with every test token, made anew for the time on the clock.
     fn run_kit(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::Run)
@@ -105,6 +134,9 @@ impl App {
 
     /// Adds the test token under the cursor to the list.
     fn make_test_token(&mut self) -> Vec<Effect> {
+        if self.target().is_some() {
+            return Vec::new();
+        }
         self.ask_for_kit(KitFor::List(Some(self.kit.row)))
     }
 

@@ -1,0 +1,101 @@
+//! What a foreign target did with real calls and listings, by token and tool: the second mark of the Matrix pane's cells.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::auth::{TokenId, Verdict};
+use crate::gate::ports::ToolInfo;
+use crate::lab::grid::GridCell;
+use crate::observe::{Observation, Sightings, Visibility};
+
+/// The observations of one target.
+#[derive(Clone, Debug, Default)]
+pub struct ObservedCalls {
+    /// Every tool in any list, in the order in which they were seen first.
+    tools: Vec<Arc<str>>,
+    lists: HashMap<Option<TokenId>, HashSet<Arc<str>>>,
+    answers: HashMap<(Option<TokenId>, Arc<str>), Observation>,
+    /// The answers to calls of a name that does not exist.
+    missing: HashMap<Option<TokenId>, Observation>,
+}
+
+/// A cell: what is predicted and what was observed.
+#[derive(Clone, Debug)]
+pub struct ObservedCell {
+    /// The prediction, the list and the answer.
+    pub grid: GridCell,
+    /// Whether the tool is hidden or masked, as far as it can be determined.
+    pub visibility: Visibility,
+}
+
+impl ObservedCell {
+    /// The sign of what was observed: `h` hidden, `m` masked, `·` not called.
+    pub fn sign(&self) -> &'static str {
+        match (self.visibility, self.grid.verdict()) {
+            (Visibility::Hidden, Some(Verdict::Forbidden)) => "h",
+            (Visibility::Masked, Some(Verdict::Forbidden)) => "m",
+            (_, Some(verdict)) => verdict.sign(),
+            (_, None) if self.grid.observation.is_some() => "?",
+            (_, None) => "·",
+        }
+    }
+
+    /// What was observed, as one word; `None` if the tool was not called.
+    pub fn word(&self) -> Option<&'static str> {
+        match (self.visibility, self.grid.verdict()) {
+            (Visibility::Hidden | Visibility::Masked, Some(Verdict::Forbidden)) => Some(self.visibility.word()),
+            (_, Some(_)) => Some(self.grid.word()),
+            (_, None) => self.grid.observation.as_ref().map(|_| "unclear"),
+        }
+    }
+}
+
+impl ObservedCalls {
+    /// Every tool in any list that was seen.
+    pub fn tools(&self) -> &[Arc<str>] {
+        &self.tools
+    }
+
+    /// Stores a list of tools.
+    pub fn listed(&mut self, token: Option<TokenId>, tools: &[ToolInfo]) {
+        for tool in tools {
+            if !self.tools.contains(&tool.name) {
+                self.tools.push(Arc::clone(&tool.name));
+            }
+        }
+        self.lists.insert(token, tools.iter().map(|tool| Arc::clone(&tool.name)).collect());
+    }
+
+    /// Stores the answer to a call.
+    pub fn called(&mut self, token: Option<TokenId>, tool: &Arc<str>, answer: Observation) {
+        if !self.tools.contains(tool) {
+            self.tools.push(Arc::clone(tool));
+        }
+        self.answers.insert((token, Arc::clone(tool)), answer);
+    }
+
+    /// Stores the answer to a call of a name that does not exist.
+    pub fn missed(&mut self, token: Option<TokenId>, answer: Observation) {
+        self.missing.insert(token, answer);
+    }
+
+    /// Whether anything was observed with this token.
+    pub fn has(&self, token: Option<TokenId>) -> bool {
+        self.lists.contains_key(&token) || self.answers.keys().any(|(known, _)| *known == token)
+    }
+
+    /// The cell of a caller and a tool.
+    pub fn cell(&self, token: Option<TokenId>, tool: &Arc<str>, prediction: Option<Verdict>) -> ObservedCell {
+        let listed = self.lists.get(&token).map(|list| list.contains(tool));
+        let observation = self.answers.get(&(token, Arc::clone(tool)));
+        let is_listed_for_other = self.lists.iter().any(|(other, list)| *other != token && list.contains(tool));
+        let sightings = Sightings {
+            listed,
+            listed_for_other: (self.lists.len() > 1).then_some(is_listed_for_other),
+            called: observation,
+            random: self.missing.get(&token),
+        };
+        let visibility = sightings.visibility();
+        ObservedCell { grid: GridCell { prediction, listed, observation: observation.cloned() }, visibility }
+    }
+}

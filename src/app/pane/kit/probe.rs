@@ -1,0 +1,171 @@
+//! The gate probe of a foreign target: its order, its progress and its scorecard.
+
+use std::sync::Arc;
+
+use super::HASH_ONLY;
+use crate::app::runs::{ProbeOrder, RunOrder, RunStop, RunWork};
+use crate::app::{App, Effect};
+use crate::lab::probe::{Card, Extra, Mark, PROBES, Probe, Row};
+use crate::observe::Why;
+use crate::text::words;
+
+/// A probe of a target, and what it has found so far.
+pub struct ProbeRun {
+    /// The number of the target.
+    pub target: u64,
+    /// The results so far; `None` before the first.
+    pub card: Option<Arc<Card>>,
+    /// Its state.
+    pub state: ProbeState,
+    /// How many probes it makes.
+    pub planned: usize,
+}
+
+/// The state of a probe.
+pub enum ProbeState {
+    /// It is under way.
+    Running,
+    /// It has ended.
+    Done,
+    /// The user cancelled it.
+    Cancelled,
+    /// The server did not accept the good token; the explanation.
+    Refused(Box<Why>),
+    /// It could not be made; the reason, safe to show.
+    Failed(String),
+}
+
+/// A line of the list of probes.
+#[derive(Clone, Copy)]
+pub enum ProbeLine<'a> {
+    /// A probe that has not been made.
+    Planned(&'static Probe),
+    /// The result of a probe.
+    Row(&'a Row),
+    /// A further result.
+    Extra(&'a Extra),
+}
+
+impl ProbeLine<'_> {
+    /// Its rank: failures first, then findings, then what has no verdict.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Row(row) if row.is_failure() => 0,
+            Self::Extra(extra) if extra.is_failure() => 0,
+            Self::Row(row) if row.is_finding() => 1,
+            Self::Extra(extra) if extra.is_sound == Some(false) => 1,
+            Self::Row(row) if row.mark == Mark::NoVerdict => 2,
+            Self::Extra(extra) if extra.is_sound.is_none() => 2,
+            Self::Row(row) if row.mark == Mark::Skipped => 4,
+            _ => 3,
+        }
+    }
+}
+
+/// How many probes a run makes.
+fn planned(is_quick: bool) -> usize {
+    PROBES.iter().filter(|probe| probe.is_quick || !is_quick).count()
+}
+
+impl App {
+    /// The probe of the selected target, if one was made.
+    pub fn probe(&self) -> Option<&ProbeRun> {
+        let target = self.target()?;
+        self.kit.probe.as_ref().filter(|probe| probe.target == target.number)
+    }
+
+    /// The lines of the list: those that need attention first.
+    pub fn probe_lines(&self) -> Vec<ProbeLine<'_>> {
+        let Some(card) = self.probe().and_then(|probe| probe.card.as_ref()) else {
+            let planned = PROBES.iter().filter(|probe| probe.is_quick || !self.kit.is_quick);
+            return planned.map(ProbeLine::Planned).collect();
+        };
+        let extras = card.extras.iter().map(ProbeLine::Extra);
+        let mut lines: Vec<ProbeLine<'_>> = card.rows.iter().map(ProbeLine::Row).chain(extras).collect();
+        lines.sort_by_key(ProbeLine::rank);
+        lines
+    }
+
+    /// The number of probes of the next run.
+    pub fn planned_probes(&self) -> usize {
+        planned(self.kit.is_quick)
+    }
+
+    /// The tool that the next probe calls: that of the Call pane if it only reads, or else one that does.
+    pub fn probed_tool(&self) -> Option<Arc<str>> {
+        let target = self.target()?;
+        let chosen = target.tools.catalogue.find(&self.call.tool).filter(|tool| tool.reads_only);
+        chosen.map(|tool| Arc::clone(&tool.name))
+    }
+
+    /// Probes the selected target with the selected token as the model of the others.
+    pub(super) fn run_probe(&mut self) -> Vec<Effect> {
+        let Some(target) = self.target() else { return Vec::new() };
+        let (number, facts) = (target.number, target.facts.clone());
+        if !facts.takes_token {
+            let what = "it takes no token from here, so there is nothing to probe";
+            self.complain(format!("{}: {what}", facts.name));
+            return Vec::new();
+        }
+        let Ok(token) = self.token_for(true) else {
+            self.complain(HASH_ONLY);
+            return Vec::new();
+        };
+        let work = RunWork::Probe(ProbeOrder {
+            identity: self.identity(),
+            tool: self.probed_tool(),
+            is_quick: self.kit.is_quick,
+        });
+        let requests = self.planned_probes();
+        let question = (!facts.is_local).then(|| {
+            format!("Send about {requests} requests, most with bad tokens, to {} ({})?", facts.name, facts.place)
+        });
+        self.ask_or_run(RunOrder { target: number, token, work }, question)
+    }
+
+    /// Prepares the pane for the results of a probe.
+    pub(in crate::app) fn probe_started(&mut self, target: u64, is_quick: bool) {
+        let planned = planned(is_quick);
+        self.kit.row = 0;
+        self.kit.probe = Some(ProbeRun { target, card: None, state: ProbeState::Running, planned });
+    }
+
+    /// Shows the results so far.
+    pub(in crate::app) fn probe_progressed(&mut self, card: Arc<Card>) {
+        if let Some(probe) = &mut self.kit.probe {
+            probe.card = Some(card);
+        }
+    }
+
+    /// Handles the end of a probe. What a cancelled one has found stays.
+    pub(in crate::app) fn probe_ended(&mut self, end: Result<Arc<Card>, RunStop>) {
+        let Some(probe) = &mut self.kit.probe else { return };
+        let words = match end {
+            Ok(card) => {
+                let said = format!("gate probe: {}", card.summary());
+                let is_sound = card.failures() + card.findings() + card.undecided() == 0;
+                (probe.card, probe.state) = (Some(card), ProbeState::Done);
+                if is_sound { Ok(said) } else { Err(said) }
+            }
+            Err(RunStop::Cancelled) => {
+                probe.state = ProbeState::Cancelled;
+                let made = probe.card.as_ref().map_or(0, |card| card.rows.len());
+                Ok(format!("gate probe cancelled after {}", words::count(made, "probe")))
+            }
+            Err(RunStop::Refused(why)) => {
+                let said = format!("not probed: the good token is not accepted: {}", why.sentence);
+                (probe.card, probe.state) = (None, ProbeState::Refused(why));
+                Err(said)
+            }
+            Err(RunStop::Failed(why)) => {
+                let said = format!("not probed: {why}");
+                probe.state = ProbeState::Failed(why);
+                Err(said)
+            }
+        };
+        match words {
+            Ok(said) => self.say(said),
+            Err(said) => self.complain(said),
+        }
+    }
+}

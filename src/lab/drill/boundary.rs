@@ -1,0 +1,48 @@
+//! The boundary of a time claim at a foreign server, found by signing tokens with different times.
+
+use crate::text::Span;
+use crate::text::words::{count, exact, with_sign};
+
+/// A boundary of `exp` or `nbf`, in whole seconds from the claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boundary {
+    /// The largest distance at which the token was accepted; `None` if it never was.
+    pub accepted: Option<i64>,
+    /// The smallest distance at which it was refused; `None` if it never was.
+    pub refused: Option<i64>,
+    /// How many tokens were tried.
+    pub tries: usize,
+    /// The server's clock minus ours, to about a second; the distances are by its clock.
+    pub skew: Span,
+}
+
+impl Boundary {
+    /// Whether the server checks the claim at all.
+    pub const fn is_sound(&self) -> bool {
+        self.refused.is_some() && self.accepted.is_some()
+    }
+
+    /// The result as a sentence. `claim` is `exp` or `nbf`.
+    pub fn words(&self, claim: &str) -> String {
+        let side = if claim == "exp" { "after" } else { "before" };
+        match (self.accepted, self.refused) {
+            (Some(accepted), Some(refused)) => {
+                let allowance =
+                    if accepted < 0 { "none".to_owned() } else { format!("between {accepted} s and {refused} s") };
+                format!("allowance {side} {claim}: {allowance}")
+            }
+            (Some(accepted), None) => format!("{claim} is not checked: still accepted {accepted} s {side} it"),
+            (None, _) => "no token was accepted, even 2 s inside of its time: compare the clocks".to_owned(),
+        }
+    }
+
+    /// The same, with the number of tokens.
+    pub fn summary(&self, claim: &str) -> String {
+        format!("{} ({})", self.words(claim), count(self.tries, "token"))
+    }
+    /// A sentence about the server's clock, if it differs from ours.
+    pub fn skew_words(&self) -> Option<String> {
+        let skew = Some(self.skew).filter(|skew| *skew != Span::ZERO)?;
+        Some(format!("the server's clock is at {} from ours; the allowances are by its clock", with_sign(skew, exact)))
+    }
+}

@@ -1,0 +1,244 @@
+//! Runs against foreign servers: many requests, one at a time, on the thread of the connections.
+//!
+//! Each request is logged like a call. A run does not use the open connections, because each of its tokens needs a
+//! connection of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, json};
+
+use super::foreign::{Asking, Foreign, Inner, Latest, Work};
+use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
+use crate::app::{Msg, Times};
+use crate::auth::{Signer, TokenId};
+use crate::gate::{ForeignAnswer, ForeignCall, Gate, Origin, Source};
+use crate::lab::kit::Identity;
+use crate::lab::probe::{Card, Model, ModelError, Wanted};
+use crate::observe::{Observation, Observed};
+use crate::probing::{self, Request, Stopped};
+use crate::target::{CALL_TIMEOUT, Carriage, Connection, Dialect, OpenError, describes, fetch_metadata};
+use crate::text;
+use crate::text::material::Metadata;
+
+impl Foreign {
+    /// Carries out a run. `None` if the target is not defined.
+    pub fn run(&self, gate: &Gate, id: u64, order: RunOrder, times: Times) -> Option<Work> {
+        let RunOrder { target, token, work } = order;
+        let asking = self.asking(gate, target, token, times)?;
+        let (inner, cancelled) = (self.inner(), self.cancellation(id));
+        Some(self.on_thread(async move {
+            let runs = async {
+                match work {
+                    RunWork::Probe(order) => Box::pin(probe(&inner, id, &asking, &order)).await,
+                    RunWork::Boundaries(order) => Box::pin(boundaries(&inner, id, &asking, &order)).await,
+                    RunWork::Round(order) => Box::pin(round(&inner, id, &asking, &order)).await,
+                }
+            };
+            let end = tokio::select! {
+                biased;
+                _ = cancelled => Err(RunStop::Cancelled),
+                end = runs => end,
+            };
+            inner.forget(id);
+            Msg::RunEnded { id, end }
+        }))
+    }
+}
+
+/// Makes a gate probe.
+async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> Result<RunProgress, RunStop> {
+    let metadata = fetch_metadata(&asking.target, None).await;
+    let model =
+        model(asking, &order.identity, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
+    let request = Request {
+        target: &asking.target,
+        model: &model,
+        tool: order.tool.as_deref(),
+        arguments: None,
+        is_quick: order.is_quick,
+        metadata: metadata.as_ref(),
+    };
+    let clock = asking.gate.clock();
+    let mut began = clock.monotonic();
+    let each = |card: &Card| {
+        let ended = clock.monotonic();
+        asking.log_probe(card, ended.saturating_sub(began));
+        began = ended;
+        inner.report(Latest::Run(id, RunProgress::Probe(Arc::new(card.clone()))));
+    };
+    match Box::pin(probing::probe(&request, || clock.now(), each)).await {
+        Ok(card) => Ok(RunProgress::Probe(Arc::new(card))),
+        Err(stopped) => Err(asking.stop(&model.good, stopped).await),
+    }
+}
+
+/// Calls a tool with every token. Each has a connection of its own.
+async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> Result<RunProgress, RunStop> {
+    let clock = asking.gate.clock();
+    let (mut dialect, mut seen) = (Dialect::Auto, Vec::<CallerSeen>::new());
+    let arguments = json!(order.arguments).to_string();
+    for caller in &order.callers {
+        let token = caller.as_deref().map(TokenId::of);
+        let began = clock.monotonic();
+        let carriage = Carriage::bearer(caller.as_deref());
+        let caller = match Connection::open(&asking.target, &carriage, &dialect).await {
+            Err(OpenError::Target(error)) => return Err(RunStop::Failed(error.to_string())),
+            Err(OpenError::Server(refused)) => {
+                CallerSeen { token, tools: None, answer: Observation::of(&refused.reply), missing: None }
+            }
+            Ok(connection) => {
+                dialect = connection.dialect();
+                let seen =
+                    Box::pin(called(&connection, order, token, asking.target.timeout.unwrap_or(CALL_TIMEOUT))).await;
+                connection.close().await;
+                seen
+            }
+        };
+        let took = clock.monotonic().saturating_sub(began);
+        let call = LoggedCall { tool: &order.tool, arguments: &arguments, took, origin: Origin::Console, token };
+        asking.log(&call, &caller.answer, &caller.answer.to_string());
+        seen.push(caller);
+        inner.report(Latest::Run(id, RunProgress::Round(seen.as_slice().into())));
+    }
+    Ok(RunProgress::Round(seen.into()))
+}
+
+/// Finds the boundaries of both time claims, without waiting.
+async fn boundaries(inner: &Inner, id: u64, asking: &Asking, order: &BoundariesOrder) -> Result<RunProgress, RunStop> {
+    let metadata = fetch_metadata(&asking.target, None).await;
+    let model =
+        model(asking, &order.identity, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
+    if !model.has_key() {
+        let why =
+            "shifted time needs tokens with other times, and our key did not sign this one; drill it in real time";
+        return Err(RunStop::Failed(why.to_owned()));
+    }
+    let now = || asking.gate.clock().now();
+    let call = (&*order.tool, &order.arguments);
+    let exp = match Box::pin(probing::boundary(&asking.target, &model, call, "exp", now)).await {
+        Ok(exp) => exp,
+        Err(stopped) => return Err(asking.stop(&model.good, stopped).await),
+    };
+    inner.report(Latest::Run(id, RunProgress::Boundaries(exp, None)));
+    match Box::pin(probing::boundary(&asking.target, &model, call, "nbf", now)).await {
+        Ok(nbf) => Ok(RunProgress::Boundaries(exp, Some(nbf))),
+        Err(stopped) => Err(asking.stop(&model.good, stopped).await),
+    }
+}
+
+/// Lists the tools and calls one. If it is not in the list, a name that does not exist is called too, to tell a hidden tool
+/// from a masked one.
+async fn called(connection: &Connection, order: &RoundOrder, token: Option<TokenId>, bound: Duration) -> CallerSeen {
+    let (_, listed) = Box::pin(connection.list(bound)).await;
+    let called = Box::pin(connection.call(&order.tool, order.arguments.clone(), bound)).await;
+    let missing = match &listed {
+        Some(listed) if !listed.has(&order.tool) => {
+            let called = Box::pin(connection.call(probing::NO_SUCH_TOOL, Map::new(), bound)).await;
+            Some(Observation::of(&called.reply))
+        }
+        _ => None,
+    };
+    CallerSeen { token, tools: listed.map(|listed| listed.tools), answer: Observation::of(&called.reply), missing }
+}
+
+/// The tokens of a run: modelled on the one in hand, or on the identity of a new one.
+fn model(asking: &Asking, identity: &Identity, metadata: Option<&Metadata>) -> Result<Model, ModelError> {
+    // Others must not choose the audience and the issuer of tokens that our key signs.
+    let metadata = metadata.filter(|metadata| describes(metadata, &asking.target));
+    let (rules, now) = (&asking.rules, asking.gate.clock().now());
+    let signer = asking.gate.signer().ok().filter(|signer| fits(signer, asking.token.as_deref()));
+    let model = match (asking.token.as_deref(), &signer) {
+        (Some(token), signer) => Model::of_token(token, signer.as_ref(), now),
+        (None, Some(signer)) => {
+            // A server that says what it is decides; otherwise it may be one that expects what is expected here.
+            let own = rules.audience().filter(|_| metadata.is_none_or(|metadata| metadata.resource.is_none()));
+            let audiences: Vec<String> = own.iter().map(ToString::to_string).collect();
+            let wanted = Wanted {
+                user: &identity.user_id,
+                permissions: &identity.permissions,
+                issuer: rules.issuer().map(|issuer| &**issuer),
+                audiences: &audiences,
+                preset: None,
+            };
+            wanted.completed(metadata, |wanted| Model::of_wishes(wanted, signer, now))
+        }
+        (None, None) => Err(ModelError::NotAToken),
+    }?;
+    let public = asking.inspection().and_then(|token| probing::public_key(rules, &token));
+    Ok(model.with_public(public.as_ref()))
+}
+
+/// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
+fn fits(signer: &Signer, token: Option<&str>) -> bool {
+    token.is_none_or(|token| signer.has_signed(token))
+}
+
+impl Asking {
+    /// Explains why a run stopped. `good` is the token that the server did not accept.
+    async fn stop(&self, good: &str, stopped: Stopped) -> RunStop {
+        match stopped {
+            Stopped::Target(error) => RunStop::Failed(error.to_string()),
+            Stopped::PublicList => {
+                let why = "the server declares no tool as read-only, and lists its tools without a token, which says nothing about tokens; portcullis testkit --run --tool probes by calling a tool that you name";
+                RunStop::Failed(why.to_owned())
+            }
+            Stopped::NoSuchTool(_) => RunStop::Failed("the server does not list this tool for the token".to_owned()),
+            Stopped::NotAccepted(stopped) => {
+                let (reply, tool) = *stopped;
+                let sent = self.with_token(good);
+                RunStop::Refused(Box::new(sent.explain(tool.as_deref(), &reply).await))
+            }
+        }
+    }
+
+    /// Logs the latest line of a probe.
+    fn log_probe(&self, card: &Card, duration: Duration) {
+        let Some((row, observation)) = card.rows.last().and_then(|row| Some((row, row.observation.as_ref()?))) else {
+            return;
+        };
+        let tool = card.tool.as_deref().unwrap_or("tools/list");
+        let arguments = &card.arguments;
+        let call = LoggedCall { tool, arguments, took: duration, origin: Origin::Kit, token: row.token_id };
+        self.log(&call, observation, &format!("{}: {observation}", row.probe.name));
+    }
+
+    /// Logs a request of a run.
+    fn log(&self, call: &LoggedCall<'_>, observation: &Observation, sentence: &str) {
+        let now = self.gate.clock().now();
+        let has_failed = matches!(observation.observed(), Observed::Failed | Observed::BadArguments);
+        let foreign = ForeignAnswer {
+            target: text::name(&self.target.name, 64).into(),
+            place: self.target.place.to_string().into(),
+            word: observation.observed().word(),
+            code: observation.shape.code,
+            verdict: observation.verdict(),
+            sentence: sentence.into(),
+            status: observation.status,
+            server_time: observation.date,
+            notes: Box::default(),
+        };
+        let source = Source {
+            token: call.token,
+            origin: call.origin,
+            client: None,
+            peer: None,
+            at: now,
+            judged_at: now,
+            started: self.gate.clock().monotonic(),
+        };
+        let answer = observation.json().to_string();
+        let LoggedCall { tool, arguments, took, .. } = *call;
+        let logged = ForeignCall { tool, arguments, answer: &answer, took };
+        self.gate.observed(foreign, has_failed.then_some(sentence), logged, &source);
+    }
+}
+
+/// A request of a run.
+struct LoggedCall<'a> {
+    tool: &'a str,
+    arguments: &'a str,
+    took: Duration,
+    origin: Origin,
+    token: Option<TokenId>,
+}

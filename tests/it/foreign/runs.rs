@@ -1,0 +1,335 @@
+//! Runs of the console against servers of others: the gate probe, calls with every token, and drills.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use portcullis::app::pane::kit::ProbeState;
+use portcullis::auth::IssueRequest;
+use portcullis::gate::{Origin, Provenance};
+use portcullis::lab::probe::PROBES;
+use portcullis::text::Span;
+use portcullis::tui::effects;
+use serde_json::json;
+
+use super::fake::{Fake, http};
+use super::probe::{RESOURCE, judged, rules};
+use super::{now, signer, token};
+use crate::desk::Desk;
+
+/// A console with these tokens, the first of which is selected, connected to a server.
+fn connected(fake: &Fake, tokens: &[Arc<str>], columns: u16, rows: u16) -> Desk {
+    let mut desk = Desk::new(columns, rows);
+    desk.clock.set(now());
+    for token in tokens {
+        desk.gate.shared().update(|state| state.add(Arc::clone(token), Provenance::Pasted, now()));
+    }
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 2 Ctrl-↓");
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab").types("orders").keys("Enter").settles();
+    desk
+}
+
+/// The same, where the console signs with the key of the server.
+fn with_the_key(fake: &Fake, columns: u16, rows: u16) -> Desk {
+    let mut desk = connected(fake, &[good()], columns, rows);
+    desk.gate.shared().update(|state| state.set_signer(signer()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk
+}
+
+fn good() -> Arc<str> {
+    token("user123", "user", &[("aud", json!(RESOURCE))])
+}
+
+fn sound() -> Fake {
+    Fake::new(|seen| judged(seen, |token| rules().verify(token, now()).is_ok()))
+}
+
+#[test]
+fn the_test_kit_probes_the_selected_server_with_tokens_like_the_selected_one() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4");
+    desk.must_show(&["Test kit  → orders", "probes of read_data with tokens"]);
+    desk.keys("Enter").settles();
+    desk.must_show(&["no failure in ", "allowance after exp: less than 1 s", "allowance before nbf: less than 5 s"]);
+    assert!(desk.app.run.is_none());
+    // Every request is logged, with the target's name and the token's ID.
+    let records: Vec<_> = desk.app.auth.activity.newest().collect();
+    assert!(records.len() > 80 && records.iter().all(|record| record.origin == Origin::Kit));
+    assert!(records.iter().all(|record| record.answered.foreign().is_some_and(|answer| &*answer.target == "orders")));
+    // The scorecard is copied as Markdown, and the evidence contains it.
+    desk.keys("Ctrl-Y");
+    assert!(desk.copied().contains("Gate probe of http://127.0.0.1:"), "{}", desk.copied());
+    assert!(!desk.copied().contains(&*desk.token()));
+    desk.keys("Ctrl-B");
+    for text in ["| gate probe |", "testkit --run --url http://127.0.0.1:", "| signature | 10 of 10 | 0 |"] {
+        assert!(desk.copied().contains(text), "{text}: {}", desk.copied());
+    }
+}
+
+#[test]
+fn a_server_that_verifies_nothing_shows_its_failures_first() {
+    let fake = Fake::new(|_| None);
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4 → Enter").settles();
+    desk.must_show(&["failures in ", "accepted, though a…", "failure: "]);
+    let quick = PROBES.iter().filter(|probe| probe.is_quick).count();
+    let probe = desk.app.probe().expect("a probe");
+    assert_eq!((probe.planned, probe.card.as_ref().expect("a card").rows.len()), (quick, quick));
+    // The first lines are failures, and the cursor goes through all of them.
+    let lines = desk.app.probe_lines().len();
+    for _ in 0..=lines {
+        desk.keys("↓");
+    }
+    assert_eq!(desk.app.kit.row, lines - 1);
+}
+
+#[test]
+fn without_the_key_of_the_server_only_the_token_in_hand_is_varied() {
+    let fake = sound();
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    desk.keys("F4 Esc 4 Enter").settles();
+    desk.must_show(&["no failure in ", "probes need a key that the server"]);
+    let card = desk.app.probe().and_then(|probe| probe.card.clone()).expect("a card");
+    assert!(!card.has_key);
+}
+
+#[test]
+fn a_token_that_the_server_refuses_stops_the_probe_and_says_why() {
+    let fake = Fake::new(|seen| judged(seen, |_| false));
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    let good = desk.token();
+    desk.keys("F4 Esc 4 Enter").settles();
+    desk.must_show(&["the good token is not accepted: "]);
+    assert!(matches!(desk.app.probe().expect("a probe").state, ProbeState::Refused(_)));
+    // Nothing was sent besides the good token and requests for metadata.
+    assert!(fake.seen().iter().all(|seen| seen.token().is_none_or(|token| token == &*good)));
+}
+
+#[test]
+fn results_appear_one_by_one_and_esc_cancels_the_rest() {
+    let (go_on, gate) = mpsc::channel::<()>();
+    let (gate, calls) = (Mutex::new(gate), AtomicUsize::new(0));
+    let fake = Fake::new(move |seen| {
+        // The third call waits for the test.
+        if seen.rpc() == "tools/call" && calls.fetch_add(1, Ordering::SeqCst) == 2 {
+            let _ = gate.lock().expect("no panic").recv();
+        }
+        None
+    });
+    let mut desk = with_the_key(&fake, 80, 24);
+    desk.keys("F4 Esc 4 Enter");
+    let made = |desk: &Desk| desk.app.probe().and_then(|probe| probe.card.as_ref()).map_or(0, |card| card.rows.len());
+    while made(&desk) < 2 {
+        desk.hears_progress();
+    }
+    desk.must_show(&["2 of ", "Esc cancels"]);
+    // Another run has to wait.
+    desk.keys("Enter");
+    desk.must_show(&["another run is under way; Esc cancels it"]);
+    desk.keys("Esc").settles();
+    desk.must_show(&["gate probe cancelled after 2 probes", "cancelled after 2 of "]);
+    assert!(desk.app.run.is_none());
+    drop(go_on);
+}
+
+#[test]
+fn a_server_on_another_machine_is_probed_only_after_a_question() {
+    let mut desk = Desk::new(120, 36);
+    desk.gate.shared().update(|state| state.add(good(), Provenance::Pasted, now()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 2 Ctrl-↓ F7 Esc 1 Enter Tab").types("https://orders.invalid/mcp").keys("Enter");
+    desk.keys("F4 Esc 4 Enter");
+    desk.must_show(&[
+        "requests, most with bad tokens, to",
+        "orders.invalid (https://orders.invalid/mcp)?",
+        "send them",
+    ]);
+    desk.keys("Enter");
+    assert!(desk.app.run.is_none());
+    desk.keys("Esc");
+    assert!(desk.app.overlays.is_empty() && desk.app.run.is_none());
+    desk.keys("Enter →");
+    assert!(desk.app.run.is_some());
+    desk.keys("Esc");
+}
+
+#[test]
+fn a_server_whose_header_carries_the_credentials_is_not_probed() {
+    let fake = Fake::new(|seen| (seen.rpc() == "tools/call").then(|| http(500, "", "")));
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("Authorization: Bearer x").keys("Enter");
+    desk.settles();
+    desk.keys("F4 Esc 4 Enter");
+    desk.must_show(&["it takes no token from here, so there is nothing to probe"]);
+}
+
+/// A server where `reader` may only read: it forbids writing, and hides `audit` from everyone but `boss`. It masks nothing.
+fn with_roles(reader: &Arc<str>, boss: &Arc<str>) -> Fake {
+    let (reader, boss) = (Arc::clone(reader), Arc::clone(boss));
+    Fake::new(move |seen| {
+        let (is_reader, is_boss) = (seen.token() == Some(&*reader), seen.token() == Some(&*boss));
+        let tool = |name: &str, reads: bool| json!({ "name": name, "inputSchema": { "type": "object" }, "annotations": { "readOnlyHint": reads } });
+        match (seen.rpc(), seen.body["params"]["name"].as_str()) {
+            ("", _) => None,
+            _ if !is_reader && !is_boss => Some(http(401, "WWW-Authenticate: Bearer\r\n", "{}")),
+            ("tools/list", _) if is_boss => Some(seen.result(
+                &json!({ "tools": [tool("read_data", true), tool("write_data", false), tool("audit", true)] }),
+            )),
+            ("tools/list", _) => {
+                Some(seen.result(&json!({ "tools": [tool("read_data", true), tool("write_data", false)] })))
+            }
+            ("tools/call", Some("read_data" | "write_data")) if is_boss => None,
+            ("tools/call", Some("audit")) if is_boss => None,
+            ("tools/call", Some("read_data")) => None,
+            ("tools/call", Some("write_data")) => {
+                Some(http(403, "WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n", "{}"))
+            }
+            ("tools/call", _) => Some(seen.error(-32602, "Unknown tool", &json!(null))),
+            _ => None,
+        }
+    })
+}
+
+/// A console with a reader, whom the policy here allows to write, and a boss, on the Matrix screen.
+fn on_the_matrix(columns: u16, rows: u16) -> (Desk, Fake) {
+    let holding = |user: &str, held: &str| {
+        let (user_id, permissions) = (user.to_owned(), vec![held.to_owned()]);
+        let expires = Some(now().plus(Span::HOUR));
+        let request = IssueRequest { user_id, permissions, expires, ..IssueRequest::default() };
+        signer().issue(&request, user, now()).expect("a token")
+    };
+    let (reader, boss) = (holding("reader", "user"), holding("boss", "admin"));
+    let fake = with_roles(&reader, &boss);
+    // The boss lists the tools: the reader does not see one of them.
+    let mut desk = connected(&fake, &[boss, reader], columns, rows);
+    desk.gate.shared().update(|state| state.set_signer(signer()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("F3 Esc 1");
+    (desk, fake)
+}
+
+#[test]
+fn the_matrix_of_a_server_has_its_tools_as_columns_and_two_marks_in_each_cell() {
+    let (mut desk, fake) = on_the_matrix(120, 36);
+    desk.must_show(&["→ orders · by token · 3 × 3", "read_data", "write_data", "audit", "policy, then server: ✔ ✘ –"]);
+    // The policy here does not contain `audit`, and nothing has been called.
+    desk.must_show(&["?· not called", "✔· allowed", "✘· forbidden"]);
+    desk.keys("Enter").settles();
+    desk.must_show(&["✔✔ allowed", "read_data on orders: predicted allowed; observed allowed"]);
+    assert_eq!(fake.seen().iter().filter(|seen| seen.rpc() == "tools/call").count(), 1);
+}
+
+#[test]
+fn a_column_is_called_with_every_token_after_one_question() {
+    let (mut desk, fake) = on_the_matrix(120, 36);
+    desk.keys("→ Ctrl-F");
+    desk.must_show(&[
+        "Call write_data on orders with 2 tokens and without one:",
+        "3 calls? It may destroy something on the server.",
+    ]);
+    desk.keys("Esc").settles();
+    assert!(fake.seen().iter().all(|seen| seen.rpc() != "tools/call"));
+    desk.keys("Ctrl-F →").settles();
+    desk.must_show(&["write_data: allowed for 1 of 3", "✔✔ allowed", "✘✘ forbidden", "–– unauth."]);
+    // Each call is logged.
+    assert_eq!(desk.app.auth.activity.newest().filter(|record| &*record.tool == "write_data").count(), 3);
+}
+
+#[test]
+fn a_difference_is_counted_in_the_title_and_shown_loudly() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    // The policy here lets users write, but the server does not.
+    let policy = portcullis::auth::Policy::new([("read_data", ["user", "admin"]), ("write_data", ["user", "admin"])]);
+    desk.gate.shared().update(|state| state.set_policy(Arc::new(policy)));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("→ Ctrl-F →").settles();
+    desk.must_show(&["1 differs · ", "✔≠✘ forbidden", "write_data: allowed for 1 of 3; 1 differs from the prediction"]);
+    desk.keys("↓ ↓");
+    desk.must_show(&["write_data on orders: predicted allowed; observed forbidden"]);
+}
+
+#[test]
+fn a_tool_that_is_hidden_from_a_token_is_not_taken_for_a_forbidden_one() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    desk.keys("→ → Ctrl-F →").settles();
+    desk.must_show(&["audit: allowed for 1 of 3", "?m masked"]);
+}
+
+#[test]
+fn a_policy_is_written_from_what_was_observed_and_never_replaces_a_file() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    desk.keys("Ctrl-F →").settles();
+    desk.keys("→ Ctrl-F →").settles();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("observed.toml");
+    let file = path.to_string_lossy().into_owned();
+    let write = |desk: &mut Desk| {
+        desk.keys("Ctrl-P").types("write a policy from").keys("Enter").types(&file).keys("Enter");
+    };
+    write(&mut desk);
+    let written = std::fs::read_to_string(&path).expect("a policy");
+    let policy = portcullis::auth::Policy::parse(&written).expect("a valid policy");
+    // What was not called is not guessed.
+    assert_eq!(policy.tools().len(), 2);
+    desk.must_show(&["not in the policy: "]);
+    assert!(policy.parts().expectations.len() >= 4, "{written}");
+    std::fs::write(&path, "kept").expect("written");
+    write(&mut desk);
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "kept");
+    assert!(desk.shows("exists"), "{}", desk.screen());
+}
+
+#[test]
+fn the_matrix_of_a_server_fits_eighty_columns() {
+    let (mut desk, _fake) = on_the_matrix(80, 24);
+    desk.keys("→ Ctrl-F →").settles();
+    desk.must_show(&["→ orders", "✔✔", "✘✘"]);
+    assert!(desk.screen().lines().all(|line| portcullis::text::width(line) <= 80));
+}
+
+#[test]
+fn in_shifted_time_the_boundaries_of_a_server_are_found_by_signing_tokens() {
+    // It allows 30 s for differences between clocks.
+    let fake = Fake::new(|seen| {
+        let rules = portcullis::auth::Rules { leeway: portcullis::auth::Leeway::seconds(30), ..rules() };
+        judged(seen, |token| rules.verify(token, now()).is_ok())
+    });
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 3");
+    desk.must_show(&["Drill  → orders"]);
+    desk.keys("Enter").settles();
+    desk.must_show(&["✔ allowance after exp: between 2", "✔ allowance before nbf: between "]);
+}
+
+#[test]
+fn in_real_time_a_server_is_called_until_it_refuses_the_token() {
+    let end = now().plus(Span::seconds(3));
+    let short = {
+        let request = IssueRequest { user_id: "drill".to_owned(), expires: Some(end), ..IssueRequest::default() };
+        signer().issue(&request, "drill", now()).expect("a token")
+    };
+    // The server's clock is that of the test: its answer depends on the number of calls.
+    let calls = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&calls);
+    let fake = Fake::new(move |seen| {
+        let is_late = seen.rpc() == "tools/call" && made.fetch_add(1, Ordering::SeqCst) >= 5;
+        is_late.then(|| http(401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n", "{}"))
+    });
+    let mut desk = connected(&fake, &[short], 120, 36);
+    desk.keys("F4 Esc 3 ↓ ↓ ↓ → Enter").settles();
+    for _ in 0..200 {
+        if desk.app.drill.running.is_none() {
+            break;
+        }
+        desk.waits(std::time::Duration::from_millis(100));
+        desk.settles();
+    }
+    let found = desk.app.drill.found.as_ref().expect("a result");
+    assert!(found.report.calls > 5 && found.report.first_refused.is_some(), "{:?}", found.report);
+    assert!(found.judged_by[0].starts_with("the server at http://127.0.0.1:"));
+    let records: Vec<_> = desk.app.auth.activity.newest().collect();
+    assert!(records.iter().all(|record| record.origin == Origin::Drill));
+}
