@@ -7,7 +7,8 @@ use super::focus::Focus;
 use super::history::{Paste, Step};
 use super::overlay::{MAX_LINE, Overlay};
 use super::pane::issuers::Offer;
-use super::pane::{Pane, issue};
+use super::pane::{Pane, issue, targets};
+use super::screen::Screen;
 use super::settings::key_file_advice;
 use super::{App, Effect};
 use crate::auth::TokenKind;
@@ -130,7 +131,7 @@ impl App {
             Overlay::Line(_) | Overlay::Issuer(_) => true,
             _ => false,
         });
-        self.go(Focus::first(Pane::Inspect));
+        self.go(self.after_paste());
         self.say(summary);
         vec![Effect::Add(reading.tokens)]
     }
@@ -141,6 +142,13 @@ impl App {
         }
         if let Some(field) = self.text_field() {
             self.edit(field, |field| field.insert(text));
+            return Vec::new();
+        }
+        if is_url(text.trim()) {
+            self.targets_pane.address.set(text.trim());
+            self.show(Screen::Targets);
+            self.go(Focus::at(targets::ADDRESS));
+            self.say("Enter adds this server as a target and connects it with the selected token");
             return Vec::new();
         }
         if !text::resembles_token(text) {
@@ -155,9 +163,14 @@ impl App {
         let summary = "no token found in what was pasted; shown as it is".to_owned();
         self.history.push(Step::Pasted(Paste { summary: summary.clone(), ..Paste::default() }));
         self.overlays.clear();
-        self.go(Focus::first(Pane::Inspect));
+        self.go(self.after_paste());
         self.say(summary);
         vec![Effect::Add(vec![text.trim().to_owned()])]
+    }
+
+    /// Returns where a pasted token is looked at: in Inspect, or in Targets in the list, from where it is sent.
+    fn after_paste(&self) -> Focus {
+        Focus::first(if self.screen == Screen::Targets { Pane::Tokens } else { Pane::Inspect })
     }
 
     /// Handles the tokens that a paste has added: the number of each, and whether it is new.
@@ -199,4 +212,10 @@ impl App {
         let is_plain = tokens.len() > 4 || kinds.iter().all(|kind| *kind == TokenKind::Access.words());
         if is_plain { String::new() } else { format!("; {}", kinds.join(", ")) }
     }
+}
+
+/// Whether a text is one URL, which may be that of an MCP endpoint.
+fn is_url(text: &str) -> bool {
+    let is_http = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    is_http && text.len() <= MAX_LINE && !text.contains(char::is_whitespace)
 }

@@ -47,9 +47,11 @@ impl App {
     fn follow_target(&mut self) {
         self.call.is_foreign = self.target().is_some();
         let offered = self.offered_tools();
+        // Before the tools of a server are known, those of the policy are as good a guess as any.
+        let policys = self.auth.rules.policy.tools().first().map(|tool| Arc::clone(&tool.name));
         let tool = match offered.contains(&self.call.tool) {
             true => Some(Arc::clone(&self.call.tool)),
-            false => offered.into_iter().next(),
+            false => offered.into_iter().next().or(policys.filter(|_| self.call.tool.is_empty())),
         };
         if let Some(tool) = tool {
             self.choose_tool(&tool);

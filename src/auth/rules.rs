@@ -175,12 +175,14 @@ impl Rules {
         Decision { result: self.granted(permissions, tool), subject: Some("any user".into()) }
     }
 
-    /// Predicts the decision of a server that follows this policy; `None` if the policy does not contain the tool. Where
-    /// the signature cannot be checked here, it is taken for good: the server may have the key.
+    /// Predicts the decision of a server that follows this policy; `None` if the policy does not contain the tool, or the
+    /// token lacks a claim that is required here: another server reads other claims. Where the signature cannot be checked
+    /// here, it is taken for good: the server may have the key.
     pub fn predict(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Option<Decision> {
         self.policy.tool(tool)?;
         Some(match judged.map(|judged| (judged, judged.status(now))) {
             Some((judged, TokenStatus::NotVerified(_))) => self.decide_holding(&judged.permissions, tool),
+            Some((_, TokenStatus::Invalid(Reason::ClaimMissing { .. } | Reason::ClaimInvalid { .. }))) => return None,
             _ => self.decide_judged(judged, tool, now),
         })
     }

@@ -112,7 +112,10 @@ impl TargetOptions {
         for target in &mut all {
             target.ca_file.clone_from(&context.fetching.ca_file);
         }
-        let Some(given) = given else { return Ok((all, None)) };
+        let Some(mut given) = given else { return Ok((all, None)) };
+        if self.target.is_none() {
+            given.name = given.default_name().into();
+        }
         // One of the configuration file is already in the list, perhaps with fewer headers.
         match all.iter().position(|target| self.target.is_some() && target.name == given.name) {
             Some(at) => {

@@ -178,6 +178,20 @@ impl Target {
         Ok(Self { name: name.into(), place: Place::Command(command.into()), headers: Arc::from([]), ca_file: None })
     }
 
+    /// A name from its address: the host and the port, or the program.
+    pub fn default_name(&self) -> String {
+        match &self.place {
+            Place::Http(url) => match (url.host_str().unwrap_or_default(), url.port()) {
+                (host, Some(port)) => format!("{host}:{port}"),
+                (host, None) => host.to_owned(),
+            },
+            Place::Command(command) => {
+                let program = command.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+                program.rsplit('/').next().unwrap_or_default().to_owned()
+            }
+        }
+    }
+
     /// Whether it is on this machine, so that calls need no confirmation.
     pub fn is_local(&self) -> bool {
         match &self.place {

@@ -106,21 +106,14 @@ pub fn facts(target: &Target) -> TargetFacts {
 fn read(draft: &TargetDraft, variable: impl Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
     let place = draft.place.trim();
     let command = ["$ ", "-- "].iter().find_map(|mark| place.strip_prefix(mark));
-    if let Some(command) = command {
+    let target = if let Some(command) = command {
         let words: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
-        let program = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = program.rsplit('/').next().unwrap_or_default();
-        return Target::command(if draft.name.is_empty() { name } else { &draft.name }, &words);
-    }
-    let headers = draft.headers.iter().map(|header| Header::parse(header, &variable)).collect::<Result<Vec<_>, _>>()?;
-    let target = Target::http("", place, headers)?;
-    let name = match (&*draft.name, &target.place) {
-        ("", Place::Http(url)) => match (url.host_str().unwrap_or_default(), url.port()) {
-            (host, Some(port)) => format!("{host}:{port}"),
-            (host, None) => host.to_owned(),
-        },
-        (name, _) => name.to_owned(),
+        Target::command("", &words)?
+    } else {
+        let headers = draft.headers.iter().map(|header| Header::parse(header, &variable));
+        Target::http("", place, headers.collect::<Result<_, _>>()?)?
     };
+    let name = if draft.name.is_empty() { target.default_name() } else { draft.name.clone() };
     Ok(Target { name: name.into(), ..target })
 }
 
@@ -444,7 +437,7 @@ impl Inner {
         match self.opened(asking).await {
             Ok(open) => {
                 let connection = open.connection.lock().await;
-                let (called, listed) = connection.list(CALL_TIMEOUT).await;
+                let (called, listed) = Box::pin(connection.list(CALL_TIMEOUT)).await;
                 let seen = self.still_open(asking, &called.reply).then(|| connection.seen.clone());
                 let listing = listed.map(|listed| Listing {
                     unreadable: listed.unreadable,
@@ -471,7 +464,7 @@ impl Inner {
                 let latest = reported.borrow_and_update().clone();
                 self.progress.send_replace(latest.map(|progress| Latest::Call(id, progress)));
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let called = tokio::select! {
             biased;

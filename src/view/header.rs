@@ -30,7 +30,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let width = |(words, _): &(String, Role)| text::width(words) + 3;
     let alarms = facts.iter().filter(|(_, role)| *role == Role::WarningChip).map(width).sum();
     screens(canvas, area, &mut left, facts.first().map_or(0, width), alarms);
-    let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP) + 1);
+    let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP));
     let mut spans = Vec::new();
     for (words, role) in facts {
         let width = text::width(&words) + 3;
@@ -108,9 +108,9 @@ fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usiz
     let width_of = |detail: Detail| -> usize {
         let labels = Screen::ALL.iter().zip(&keys).map(|(screen, key)| detail.label(key, *screen, *screen == here));
         labels.map(|label| text::width(&label)).sum::<usize>()
-            + if detail == Detail::Tight { Screen::ALL.len() } else { 0 }
+            + if detail == Detail::Tight { Screen::ALL.len() - 1 } else { 0 }
     };
-    let all = usize::from(area.width).saturating_sub(text::width(HELP) + 1);
+    let all = usize::from(area.width).saturating_sub(text::width(HELP));
     let badge = if canvas.app.clock_badge().is_some() { left.width() } else { 0 };
     // With the program's name, then without it, and then with fewer names. A longer alarm is cut off.
     let fits = |before: usize, detail: Detail, fact: usize| before + width_of(detail) + fact <= all;

@@ -112,7 +112,7 @@ impl Desk {
                     None
                 }
             },
-            job => job.run(),
+            job @ Job::Blocking(..) => job.run(),
         };
         self.left.extend(effects::tell(&mut self.app, &self.outside, msg, run));
         effects::sync(&mut self.app, &self.gate);

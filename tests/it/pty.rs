@@ -62,7 +62,8 @@ fn closing_the_terminal_ends_the_console() {
 #[test]
 #[cfg(target_os = "linux")]
 fn closing_the_terminal_ends_the_console_without_a_signal() {
-    let line = r#"trap "" HUP; setsid sh -c 'echo "pid $$ "; read -r go; exec "$0"' "$0" & wait"#;
+    // Without job control, the shell would give it /dev/null as its input.
+    let line = r#"trap "" HUP; setsid sh -c 'echo "pid $$ "; read -r go; exec "$0"' "$0" < /dev/tty & wait"#;
     let mut console = Console::spawn(shell(line), 120, 36);
     console.wait_for("pid ");
     let screen = console.screen();

@@ -303,6 +303,7 @@ fn the_issuers_at_every_size(#[case] columns: u16, #[case] rows: u16) {
 }
 
 /// A connected server that forbade a call, and one that cannot be reached.
+#[expect(clippy::too_many_lines, reason = "one scene")]
 fn foreign(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     let facts = |name: &str, place: &str, is_local: bool| TargetFacts {
@@ -354,7 +355,7 @@ fn foreign(columns: u16, rows: u16) -> Desk {
     let listing = Listing { catalogue: Catalogue::new(tools.into()), unreadable: 0, is_cut: false };
     let head = |status, challenge: Option<&str>| HttpHead {
         status,
-        challenge: challenge.and_then(|text| parse_challenge(text)),
+        challenge: challenge.and_then(parse_challenge),
         date: Some(desk.clock.now().plus(Span::seconds(4))),
         ..HttpHead::default()
     };

@@ -31,13 +31,13 @@ pub(super) static PLACE: Place = Place {
             }),
         Control::new(ADDRESS, "add")
             .text(|app| &app.targets_pane.address, |app| &mut app.targets_pane.address, |_, _| {})
-            .act(add_hint, add),
+            .act(|_| Some("add"), add),
         Control::new(NAME, "name")
             .text(|app| &app.targets_pane.name, |app| &mut app.targets_pane.name, |_, _| {})
-            .act(add_hint, add),
+            .act(|_| Some("add"), add),
         Control::new(HEADER, "header")
             .text(|app| &app.targets_pane.header, |app| &mut app.targets_pane.header, |_, _| {})
-            .act(add_hint, add),
+            .act(|_| Some("add"), add),
     ],
     note: |app, _| (app.targets.foreign().len() + 1).to_string(),
     act: Some(Act {
@@ -83,13 +83,11 @@ fn step(app: &mut App, by: isize) {
 fn choose(app: &mut App) -> Vec<Effect> {
     let number = app.pointed_target().map(|target| target.number);
     app.select_target(number);
-    match number {
-        Some(number) => app.connect_target(number),
-        None => {
-            app.say("calls go to our own gate");
-            Vec::new()
-        }
+    if let Some(number) = number {
+        return app.connect_target(number);
     }
+    app.say("calls go to our own gate");
+    Vec::new()
 }
 
 fn reconnect(app: &mut App) -> Vec<Effect> {
@@ -97,17 +95,11 @@ fn reconnect(app: &mut App) -> Vec<Effect> {
 }
 
 fn remove(app: &mut App) -> Vec<Effect> {
-    match app.pointed_target().map(|target| target.number) {
-        Some(number) => app.remove_target(number),
-        None => {
-            app.complain("our own gate cannot be removed");
-            Vec::new()
-        }
+    if let Some(number) = app.pointed_target().map(|target| target.number) {
+        return app.remove_target(number);
     }
-}
-
-fn add_hint(app: &App) -> Option<&'static str> {
-    Some(if app.targets_pane.address.is_empty() { "enter a URL" } else { "add" })
+    app.complain("our own gate cannot be removed");
+    Vec::new()
 }
 
 /// Adds the target in the fields.

@@ -294,9 +294,13 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision, is_prediction: b
 
 /// Says that a call of a foreign server cannot be predicted.
 fn not_predicted(canvas: &mut Canvas, area: Rect) -> Rect {
-    let words = match canvas.app.call.tool.is_empty() {
-        true => "no tools yet; connect the server in Targets",
-        false => "not in the policy here, so nothing is predicted; the server decides",
+    let app = canvas.app;
+    let words = if app.call.tool.is_empty() {
+        "no tools yet; connect the server in Targets"
+    } else if app.auth.rules.policy.tool(&app.call.tool).is_none() {
+        "not in the policy here, so nothing is predicted; the server decides"
+    } else {
+        "the token lacks claims that are read here, so nothing is predicted; the server decides"
     };
     let lines = canvas.wrapped(words, area.width, Role::Hint);
     canvas.lines(area, lines)
@@ -368,7 +372,8 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let role = Role::of_answer(&record.answered, record.trouble.is_some());
     let role = if is_same { role } else { Role::Hint };
     let rows = usize::from(rest.height);
-    if is_cut || answer.len() > rows {
+    // The answer of a foreign server is shown by the types of its contents.
+    if is_cut || answer.len() > rows || record.answered.foreign().is_some() {
         return beginning(canvas, rest, last, is_same);
     }
     let lines: Vec<Line<'static>> = answer.into_iter().take(rows).map(|line| canvas.span(line, role).into()).collect();
@@ -394,12 +399,17 @@ fn beginning(canvas: &mut Canvas, area: Rect, last: &LastCall, is_same: bool) {
             lines.push(styled(canvas, line));
         }
     }
+    let is_foreign = last.called.as_ref().is_some_and(|called| called.record.answered.foreign().is_some());
+    let fits = is_foreign && last.beginning.is_whole() && last.beginning.lines().len() <= rows && lines.len() <= rows;
     lines.truncate(rows);
     if !is_same {
         let hint = canvas.style(Role::Hint);
         lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = hint);
     }
     canvas.lines(area, lines);
+    if fits {
+        return;
+    }
     let key = hints::key_name(canvas.app, Action::Page(1)).unwrap_or_default();
     let more = canvas.span(format!("… {key} shows the whole answer"), Role::Hint);
     canvas.line(bottom(area, 1), more);

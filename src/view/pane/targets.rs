@@ -18,7 +18,7 @@ const LABEL: usize = 10;
 /// The columns of the number of tools.
 const COUNT: usize = 11;
 /// The columns of the latency.
-const TOOK: usize = 8;
+const TOOK: usize = 10;
 /// The least columns of a row with the latency.
 const WIDE: usize = 50;
 /// The rows of the fields.

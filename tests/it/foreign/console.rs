@@ -118,7 +118,12 @@ fn a_denial_is_explained_and_compared_with_the_prediction() {
     assert!(desk.copied().starts_with("FORBIDDEN: "), "{}", desk.copied());
     // The record and the evidence name the target, the status and the server's time.
     desk.keys("Esc 5 Enter");
-    desk.must_show(&["HTTP status: 403", "server time: 2026-11-22T20:40:00Z", "to orders (http://127.0.0.1:"]);
+    desk.must_show(&[
+        "HTTP status: 403",
+        "server time: 2026-11-22T20:40:00Z",
+        "from the console to orders",
+        "(http://127.0.0.1:",
+    ]);
     desk.keys("Esc Ctrl-B");
     let evidence = desk.copied().to_owned();
     for text in ["HTTP 403", "server time 2026-11-22T20:40:00Z", "orders", "portcullis why --url http://127.0.0.1:"] {
@@ -353,4 +358,38 @@ fn a_token_gets_a_connection_of_its_own_and_at_most_eight_stay_open() {
     }
     desk.keys("Enter").settles();
     assert_eq!(sessions.load(Ordering::SeqCst), 11);
+}
+
+#[test]
+fn a_pasted_url_waits_in_the_field_until_enter() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    desk.keys("F2 Esc 5").pastes(&format!("{}\n", fake.url));
+    desk.must_show(&["Enter adds this server as a target", &fake.url]);
+    assert!(fake.seen().is_empty() && desk.app.targets.foreign().is_empty());
+    desk.keys("Enter").settles();
+    desk.must_show(&[" connected "]);
+}
+
+#[test]
+fn a_pasted_token_stays_on_the_screen_of_the_targets() {
+    let mut desk = console(80, 24);
+    desk.keys("F7 Esc 1").pastes(&token("another", "user"));
+    assert_eq!(desk.app.screen, Screen::Targets);
+    desk.must_show(&["another"]);
+}
+
+#[test]
+fn a_token_with_other_claims_than_ours_is_not_predicted() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    let scoped =
+        crate::hostile::signed(SECRET, r#"{"alg":"HS256"}"#, r#"{"sub":"alice","scope":"user","exp":4102444800}"#);
+    desk.gate.shared().update(|state| state.add(scoped, Provenance::Pasted, now()));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Ctrl-↓");
+    add(&mut desk, &fake.url, "orders");
+    desk.must_show(&["the token lacks claims that are read here"]);
+    desk.keys("Esc 4 Enter").settles();
+    assert!(!desk.shows("the prediction differs"), "{}", desk.screen());
 }
