@@ -61,7 +61,7 @@ fn the_test_kit_probes_the_selected_server_with_tokens_like_the_selected_one() {
     assert!(records.iter().all(|record| record.answered.foreign().is_some_and(|answer| &*answer.target == "orders")));
     // The scorecard is copied as Markdown, and the evidence contains it.
     desk.keys("Ctrl-Y");
-    assert!(desk.copied().contains("Gate probe of http://127.0.0.1:"), "{}", desk.copied());
+    assert!(desk.copied().contains("Gate probe of `http://127.0.0.1:"), "{}", desk.copied());
     assert!(!desk.copied().contains(&*desk.token()));
     desk.keys("Ctrl-B");
     for text in ["| gate probe |", "testkit --run --url http://127.0.0.1:", "| signature | 10 of 10 | 0 |"] {
