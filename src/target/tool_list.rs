@@ -131,8 +131,7 @@ fn value_for(schema: &Value, root: &Value, depth: usize, left: &mut usize) -> Va
     };
     match kind {
         Some("string") => json!(string_for(schema)),
-        Some("integer") => schema.get("minimum").filter(|least| least.is_i64()).cloned().unwrap_or(json!(1)),
-        Some("number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("integer" | "number") => number_for(schema),
         Some("boolean") => json!(false),
         Some("array") => {
             let least = schema["minItems"].as_u64().unwrap_or(0).min(8);
@@ -149,6 +148,21 @@ fn value_for(schema: &Value, root: &Value, depth: usize, left: &mut usize) -> Va
                 .map(|name| (name.to_owned(), value_for(&schema["properties"][name], root, depth + 1, left)))
                 .collect()
         }
+    }
+}
+
+/// A number that fits the bounds of a schema: 1, or else a bound.
+fn number_for(schema: &Value) -> Value {
+    let bound = |name: &str| schema.get(name).filter(|value| value.is_number());
+    let (least, most) = (bound("minimum"), bound("maximum"));
+    let is_low = |value: &Value| value.as_f64().is_some_and(|value| value > 1.0);
+    let is_high = |value: &Value| value.as_f64().is_some_and(|value| value < 1.0);
+    let above = bound("exclusiveMinimum").and_then(Value::as_i64).filter(|bound| *bound >= 1);
+    match (least.filter(|least| is_low(least)), most.filter(|most| is_high(most)), above) {
+        (Some(least), ..) => least.clone(),
+        (None, Some(most), _) => most.clone(),
+        (None, None, Some(above)) => json!(above.saturating_add(1)),
+        (None, None, None) => json!(1),
     }
 }
 

@@ -150,7 +150,8 @@ pub struct Running {
 }
 
 impl DrillPane {
-    fn plan(&self) -> Plan {
+    /// How the next drill passes the time.
+    pub fn plan(&self) -> Plan {
         let pace = if self.way == DrillMode::Shifted { Pace::Shifted } else { Pace::Real };
         Plan { pace, every: INTERVALS[self.every], fine: self.way == DrillMode::RealFine }
     }

@@ -19,7 +19,7 @@ pub const HEADER: Field = Field::new(Pane::Targets, 3);
 pub(super) static PLACE: Place = Place {
     title: "Targets",
     letter: 'u',
-    help: "Where calls go: our own gate, or an MCP server that decides for itself. Enter selects a server, connects it with the selected token and lists its tools; Call then calls it for real, and Why explains its last answer. Space connects again; Del removes a server. To add one, type its URL, or -- and a command for a server over standard input and output. A header is written as Name: value; a value env:NAME is taken from the environment.",
+    help: "Where calls go: our own gate, or an MCP server that decides for itself. Enter selects a server, connects it with the selected token and lists its tools; Call then calls it for real, and Why explains its last answer. Space connects again; Del removes a server. To add one, go below the last row and type its URL, or -- and a command for a server over standard input and output. A header is written as Name: value; a value env:NAME is taken from the environment.",
     controls: &[
         Control::new(LIST, "targets")
             .tick(|app| app.pointed_target().map(|_| "reconnect"), reconnect)
@@ -75,8 +75,14 @@ impl Default for TargetsPane {
     }
 }
 
+/// Moves the cursor; below the last row are the fields.
 fn step(app: &mut App, by: isize) {
-    app.targets_pane.row = moved(app.targets_pane.row, by, app.targets.foreign().len() + 1);
+    let last = app.targets.foreign().len();
+    if by == 1 && app.targets_pane.row >= last && app.focus.field == Some(LIST) {
+        app.go(Focus::at(ADDRESS));
+    } else {
+        app.targets_pane.row = moved(app.targets_pane.row, by, last + 1);
+    }
 }
 
 /// Selects the target under the cursor, and connects it.

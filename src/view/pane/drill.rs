@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use crate::app::pane::drill::{EVERY, TOKEN, TOOL};
 use crate::app::runs::RunKind;
 use crate::app::{Field, Pane, Target};
-use crate::lab::drill::DrillResult;
+use crate::lab::drill::{DrillResult, Pace};
 use crate::text::words::count;
 use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below, right_of};
@@ -49,7 +49,15 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         (None, _) if boundaries(canvas, rest) => {}
         (None, Some(found)) => report(canvas, rest, found),
         (None, None) => {
-            let told = "Enter calls the tool before and after expiry and finds when the gate starts to refuse it";
+            let told = match (canvas.app.target(), canvas.app.drill.plan().pace) {
+                (None, _) => "Enter calls the tool before and after expiry and finds when the gate starts to refuse it",
+                (Some(_), Pace::Shifted) => {
+                    "Enter calls the tool with tokens around their exp and nbf and finds how long the server accepts them"
+                }
+                (Some(_), Pace::Real) => {
+                    "Enter calls the tool before and after expiry and finds when the server starts to refuse it"
+                }
+            };
             let lines = canvas.wrapped(told, rest.width, Role::Hint);
             canvas.lines(rest, lines);
         }
@@ -68,6 +76,9 @@ fn boundaries(canvas: &mut Canvas, area: Rect) -> bool {
         let Some(found) = found else { continue };
         let (sign, role) = if found.is_sound() { ("✔", Role::Ok) } else { ("✘", Role::Denied) };
         lines.extend(canvas.wrapped(&format!("{sign} {}", found.summary(claim)), area.width, role));
+    }
+    if let Some(skew) = bounds.and_then(|bounds| bounds.nbf?.skew_words()) {
+        lines.extend(canvas.wrapped(&skew, area.width, Role::Warning));
     }
     if let Some(since) = since {
         let waits = waiting(canvas, since);

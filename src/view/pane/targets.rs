@@ -117,7 +117,7 @@ fn target_row(
 /// Returns what is known of the target under the cursor.
 fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     let Some(target) = canvas.app.pointed_target() else {
-        let hint = "Calls are decided here, by the policy. Add the URL of an MCP server below to call it for real.";
+        let hint = "Calls are decided here, by the policy. To call an MCP server for real, paste its URL, or press ↓ and type it.";
         return canvas.wrapped(hint, columns, Role::Hint);
     };
     let mut facts: Vec<(&str, String, Role)> = Vec::new();

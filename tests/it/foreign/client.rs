@@ -266,6 +266,16 @@ fn a_schema_is_summarized(#[case] schema: Value, #[case] words: &str) {
     assert_eq!(portcullis::target::summary(&schema), words);
 }
 
+/// Libraries write the bounds of all exact integers for "an integer".
+#[rstest]
+#[case::widest(json!({"type": "integer", "minimum": -9_007_199_254_740_991_i64, "maximum": 9_007_199_254_740_991_i64}), json!(1))]
+#[case::least(json!({"type": "integer", "minimum": 10}), json!(10))]
+#[case::most(json!({"type": "number", "maximum": 0.5}), json!(0.5))]
+#[case::above(json!({"type": "integer", "exclusiveMinimum": 5}), json!(6))]
+fn an_example_number_is_one_if_the_bounds_allow_it(#[case] schema: Value, #[case] expected: Value) {
+    assert_eq!(portcullis::target::example(&schema), expected);
+}
+
 #[test]
 fn an_example_fits_its_schema() {
     let schema = json!({
