@@ -336,11 +336,11 @@ impl App {
         if self.overlays.pop().is_some() {
             return Vec::new();
         }
-        if let Some(cancel) = self.cancel() {
-            return vec![cancel];
-        }
         if self.call.stop_editing() {
             return Vec::new();
+        }
+        if let Some(cancel) = self.cancel() {
+            return vec![cancel];
         }
         if self.is_filtered() {
             self.find("");

@@ -272,9 +272,11 @@ impl App {
                 (Some(Step::Issuer(name, present)), vec![effect])
             }
             Step::TargetPut(number) => {
+                let mut effects = self.end_work_of(number);
                 let removed =
                     self.take_target(number).map(|(place, target)| Step::TargetRemoved(place, Box::new(target)));
-                (removed, vec![Effect::CloseTarget(number)])
+                effects.push(Effect::CloseTarget(number));
+                (removed, effects)
             }
             Step::TargetRemoved(place, target) => {
                 let number = target.number;

@@ -71,7 +71,7 @@ impl LinePurpose {
             Self::Permission => "it grants nothing until it is ticked for a tool",
             Self::Description(_) => "shown below the policy and saved in its file",
             Self::SaveTo => "an existing file keeps its comments and order",
-            Self::ObservedTo => "a new file, with an expectation for each observed cell",
+            Self::ObservedTo => "a new file with an expectation for each observed call",
             Self::EvidenceTo => "a new file; .jsonl for JSON Lines, otherwise Markdown",
             Self::Find => "upper and lower case are the same",
         }

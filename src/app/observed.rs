@@ -8,13 +8,18 @@ use crate::gate::ports::ToolInfo;
 use crate::lab::grid::GridCell;
 use crate::observe::{Observation, Sightings, Visibility};
 
+/// The most columns of the Matrix.
+const MOST_TOOLS: usize = 5000;
+
 /// The observations of one target.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedCalls {
     /// Every tool in any list, in the order in which they were seen first.
     tools: Vec<Arc<str>>,
+    /// The same, to find one.
+    known: HashSet<Arc<str>>,
     lists: HashMap<Option<TokenId>, HashSet<Arc<str>>>,
-    answers: HashMap<(Option<TokenId>, Arc<str>), Observation>,
+    answers: HashMap<Option<TokenId>, HashMap<Arc<str>, Observation>>,
     /// The answers to calls of a name that does not exist.
     missing: HashMap<Option<TokenId>, Observation>,
 }
@@ -59,19 +64,27 @@ impl ObservedCalls {
     /// Stores a list of tools.
     pub fn listed(&mut self, token: Option<TokenId>, tools: &[ToolInfo]) {
         for tool in tools {
-            if !self.tools.contains(&tool.name) {
-                self.tools.push(Arc::clone(&tool.name));
-            }
+            self.know(&tool.name);
         }
         self.lists.insert(token, tools.iter().map(|tool| Arc::clone(&tool.name)).collect());
     }
 
     /// Stores the answer to a call.
     pub fn called(&mut self, token: Option<TokenId>, tool: &Arc<str>, answer: Observation) {
-        if !self.tools.contains(tool) {
+        self.know(tool);
+        self.answers.entry(token).or_default().insert(Arc::clone(tool), answer);
+    }
+
+    /// Adds a column. A server that offers every caller other tools gets no more than a screen can be used for.
+    fn know(&mut self, tool: &Arc<str>) {
+        if self.tools.len() < MOST_TOOLS && self.known.insert(Arc::clone(tool)) {
             self.tools.push(Arc::clone(tool));
         }
-        self.answers.insert((token, Arc::clone(tool)), answer);
+    }
+
+    /// The answers to calls with a token, by tool.
+    pub fn answers(&self, token: Option<TokenId>) -> impl Iterator<Item = (&Arc<str>, &Observation)> {
+        self.answers.get(&token).into_iter().flatten()
     }
 
     /// Stores the answer to a call of a name that does not exist.
@@ -81,13 +94,13 @@ impl ObservedCalls {
 
     /// Whether anything was observed with this token.
     pub fn has(&self, token: Option<TokenId>) -> bool {
-        self.lists.contains_key(&token) || self.answers.keys().any(|(known, _)| *known == token)
+        self.lists.contains_key(&token) || self.answers.contains_key(&token)
     }
 
     /// The cell of a caller and a tool.
     pub fn cell(&self, token: Option<TokenId>, tool: &Arc<str>, prediction: Option<Verdict>) -> ObservedCell {
         let listed = self.lists.get(&token).map(|list| list.contains(tool));
-        let observation = self.answers.get(&(token, Arc::clone(tool)));
+        let observation = self.answers.get(&token).and_then(|answers| answers.get(tool));
         let is_listed_for_other = self.lists.iter().any(|(other, list)| *other != token && list.contains(tool));
         let sightings = Sightings {
             listed,

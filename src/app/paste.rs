@@ -144,7 +144,7 @@ impl App {
             self.edit(field, |field| field.insert(text));
             return Vec::new();
         }
-        if is_url(text.trim()) {
+        if self.overlays.is_empty() && is_url(text.trim()) {
             self.targets_pane.address.set(text.trim());
             self.show(Screen::Targets);
             self.go(Focus::at(targets::ADDRESS));

@@ -31,12 +31,12 @@ impl App {
                 RunKind::Probe
             }
             RunWork::Boundaries(_) => {
-                self.drill.bounds = None;
+                (self.drill.bounds, self.drill.found) = (None, None);
                 RunKind::Boundaries
             }
             RunWork::Round(round) => RunKind::Round(Arc::clone(&round.tool)),
         };
-        self.run = Some(Run { id, target: order.target, since, kind });
+        self.run = Some(Run { id, target: order.target, since, kind, stored: 0 });
         vec![Effect::Run { id, order: Box::new(order) }]
     }
 
@@ -45,7 +45,12 @@ impl App {
         let Some(run) = self.run.clone().filter(|run| run.id == id) else { return Vec::new() };
         match (found, run.kind) {
             (RunProgress::Probe(card), _) => self.probe_progressed(card),
-            (RunProgress::Round(seen), RunKind::Round(tool)) => self.round_progressed(run.target, &tool, &seen),
+            (RunProgress::Round(seen), RunKind::Round(tool)) => {
+                self.round_progressed(run.target, &tool, &seen[run.stored.min(seen.len())..]);
+                if let Some(run) = &mut self.run {
+                    run.stored = seen.len();
+                }
+            }
             (RunProgress::Boundaries(exp, nbf), _) => self.boundaries_found(run.target, exp, nbf),
             (RunProgress::Round(_), _) => {}
         }
@@ -58,11 +63,11 @@ impl App {
         match (end, run.kind) {
             (Ok(RunProgress::Probe(card)), _) => self.probe_ended(Ok(card)),
             (Ok(RunProgress::Round(seen)), RunKind::Round(tool)) => {
-                self.round_progressed(run.target, &tool, &seen);
-                self.round_ended(&tool, Ok(&seen));
+                self.round_progressed(run.target, &tool, &seen[run.stored.min(seen.len())..]);
+                self.round_ended(run.target, &tool, Ok(&seen));
             }
             (Err(stop), RunKind::Probe) => self.probe_ended(Err(stop)),
-            (Err(stop), RunKind::Round(tool)) => self.round_ended(&tool, Err(stop)),
+            (Err(stop), RunKind::Round(tool)) => self.round_ended(run.target, &tool, Err(stop)),
             (Ok(RunProgress::Boundaries(exp, nbf)), _) => {
                 self.boundaries_found(run.target, exp, nbf);
                 self.boundaries_ended(Ok(()));

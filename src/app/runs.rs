@@ -28,6 +28,8 @@ pub struct Run {
     pub since: Duration,
     /// What it does.
     pub kind: RunKind,
+    /// How many of the callers of a round have been stored.
+    pub stored: usize,
 }
 
 /// What the run under way does.

@@ -39,6 +39,7 @@ impl App {
     pub(in crate::app) fn select_target(&mut self, number: Option<u64>) {
         self.targets.selected = number.filter(|number| self.targets.find(*number).is_some());
         self.why.scroll = 0;
+        self.kit.row = 0;
         self.point_at_target();
         self.follow_target();
     }
@@ -167,10 +168,19 @@ impl App {
 
     /// Removes a target at the user's request.
     pub(in crate::app) fn remove_target(&mut self, number: u64) -> Vec<Effect> {
+        let mut effects = self.end_work_of(number);
         let Some((place, target)) = self.take_target(number) else { return Vec::new() };
         self.say(format!("{} removed; Ctrl-7 restores it", target.facts.name));
         self.history.push(Step::TargetRemoved(place, Box::new(target)));
-        vec![Effect::CloseTarget(number)]
+        effects.push(Effect::CloseTarget(number));
+        effects
+    }
+
+    /// Cancels the connection and the run of a target that is removed.
+    pub(in crate::app) fn end_work_of(&self, number: u64) -> Vec<Effect> {
+        let connecting = self.targets.find(number).and_then(ForeignTarget::connecting);
+        let run = self.run.as_ref().filter(|run| run.target == number).map(|run| run.id);
+        connecting.into_iter().chain(run).map(Effect::Cancel).collect()
     }
 
     /// Returns a call of a foreign target, or why it cannot be made.
@@ -216,10 +226,8 @@ impl App {
     /// Returns the effect that cancels what the user waits for: the call, the selected target's connection, or else the run.
     pub(in crate::app) fn cancel(&self) -> Option<Effect> {
         let call = self.in_flight.as_ref().filter(|call| call.is_foreign).map(|call| call.id);
-        let connecting = self.target().and_then(|target| match target.link {
-            Link::Connecting { id, .. } => Some(id),
-            _ => None,
-        });
+        let others = self.pointed_target().into_iter().chain(self.targets.foreign());
+        let connecting = self.target().into_iter().chain(others).find_map(ForeignTarget::connecting);
         call.or(connecting).or(self.run.as_ref().map(|run| run.id)).map(Effect::Cancel)
     }
 

@@ -182,6 +182,14 @@ impl Targets {
 }
 
 impl ForeignTarget {
+    /// The ID of the request by which it is being connected.
+    pub fn connecting(&self) -> Option<u64> {
+        match self.link {
+            Link::Connecting { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     pub(super) fn new(number: u64, facts: TargetFacts) -> Self {
         Self {
             number,

@@ -151,7 +151,7 @@ fn report(
             Ok(on.known)
         }
         Outcome::PublicList => {
-            on.say("the server declares no tool as read-only, and lists its tools without a token, which says nothing about tokens; name a tool to call with --tool");
+            on.say("the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a tool to call with --tool");
             on.known = Exit::NoVerdict;
             Ok(on.known)
         }

@@ -89,6 +89,11 @@ struct Summed {
 /// How long a new token lives that repeats a drill in real time, whose own token has expired.
 const FRESH: &str = "10s";
 
+/// Whether the place of a target is a URL, and not a command.
+fn is_url(place: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| place.starts_with(scheme))
+}
+
 /// Quotes a word for a shell. Foreign text is made safe first.
 fn shell(word: &str) -> String {
     let word = display_safe(&redacted(word), 512);
@@ -246,7 +251,7 @@ impl Evidence<'_> {
             let command = match (record.answered.foreign(), record.token_id) {
                 (Some(answer), id) => {
                     // A program takes its credentials from its environment.
-                    let Some(url) = answer.place.starts_with("http").then(|| shell(&answer.place)) else { continue };
+                    let Some(url) = is_url(&answer.place).then(|| shell(&answer.place)) else { continue };
                     let token = id.map_or_else(|| " --no-token".to_owned(), |id| format!("  # token {id}"));
                     format!("portcullis why --url {url} --tool {tool}{token}")
                 }

@@ -51,20 +51,13 @@ pub struct GridCell {
 impl GridCell {
     /// The server's verdict about a call. That a tool is not listed says nothing about calling it.
     pub fn verdict(&self) -> Option<Verdict> {
-        match &self.observation {
-            Some(observation) if observation.observed() == Observed::NoTool => Some(Verdict::Forbidden),
-            Some(observation) => observation.verdict(),
-            None => None,
-        }
+        self.observation.as_ref().and_then(called_verdict)
     }
 
     /// Whether prediction and observation differ. Whether a call is refused for the token or for its permissions is not
     /// a difference where the server says only that it is refused.
     pub fn differs(&self) -> bool {
-        match (self.prediction, self.verdict()) {
-            (Some(predicted), Some(observed)) => (predicted == Verdict::Allowed) != (observed == Verdict::Allowed),
-            _ => false,
-        }
+        differs(self.prediction, self.verdict())
     }
 
     /// The observation as one word.
@@ -85,6 +78,17 @@ impl GridCell {
             },
         }
     }
+}
+
+/// The verdict of an answer to a call. A tool that does not exist for the caller is forbidden.
+pub fn called_verdict(answer: &Observation) -> Option<Verdict> {
+    if answer.observed() == Observed::NoTool { Some(Verdict::Forbidden) } else { answer.verdict() }
+}
+
+/// Whether a prediction and an observed verdict differ. Why a call is refused is no difference.
+pub fn differs(predicted: Option<Verdict>, observed: Option<Verdict>) -> bool {
+    let is_allowed = |verdict| verdict == Verdict::Allowed;
+    predicted.zip(observed).is_some_and(|(predicted, observed)| is_allowed(predicted) != is_allowed(observed))
 }
 
 /// The matrix.

@@ -138,7 +138,7 @@ shapes! {
     WORDS_403 = inferred(
         "403_words",
         Observed::Refused,
-        "the server answers 403 and speaks of the token"
+        "the server answers 403 and mentions the token"
     );
     BARE_403 = stated("403_bare", Observed::Forbidden, "the server forbids the call and does not say which scope is missing");
     RPC_DENIED = inferred("rpc_denied", Observed::Forbidden, "the server forbids the call with a JSON-RPC error");

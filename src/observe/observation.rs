@@ -367,7 +367,8 @@ const REQUIRES: [&str; 12] = [
 /// The scopes that a server's words name as required: `insufficient scope (required: admin)`.
 fn named_scopes(said: &str) -> Vec<String> {
     let said = text::head(said, 4096);
-    let lower = said.to_lowercase();
+    // In ASCII only, so that places in both are the same.
+    let lower = said.to_ascii_lowercase();
     let Some(at) = REQUIRES.iter().filter_map(|words| Some(lower.find(words)? + words.len())).min() else {
         return Vec::new();
     };

@@ -386,12 +386,16 @@ impl Why {
         }
         match question.metadata {
             Some(metadata) => {
-                let is_other = |url: &str, resource: &str| !url.starts_with(resource.trim_end_matches('/'));
+                let is_other = |url: &str, resource: &str| {
+                    let resource = resource.trim_end_matches('/').to_ascii_lowercase();
+                    let rest = url.to_ascii_lowercase().strip_prefix(&resource).map(str::to_owned);
+                    rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with(['/', '?']))
+                };
                 if let (Some(url), Some(resource)) = (question.url, &metadata.resource)
                     && is_other(url, resource)
                 {
                     self.findings.push(
-                        "the server's metadata name another resource than the URL, which clients must not use (RFC 9728 §3.3)"
+                        "the server's metadata names a different resource than this URL; clients must not use such metadata (RFC 9728 §3.3)"
                             .to_owned(),
                     );
                 }
@@ -404,19 +408,18 @@ impl Why {
                 }
                 if !metadata.scopes.is_empty() {
                     let scopes = text::names(metadata.scopes.iter(), 64, 16, ", ");
-                    self.notes.push(format!("scopes that it knows: {scopes}"));
+                    self.notes.push(format!("supported scopes: {scopes}"));
                 }
             }
             None if question.url.is_some() && observation.observed() == Observed::Refused => {
                 self.notes.push(
-                    "the server publishes no metadata (RFC 9728), so its audience and issuers are not known".to_owned(),
+                    "the server publishes no metadata (RFC 9728), so its audience and issuers are unknown".to_owned(),
                 );
             }
             None => {}
         }
         if let Some(skew) = self.skew {
-            let (amount, side) = if skew > Span::ZERO { (skew, "ahead of") } else { (-skew, "behind") };
-            self.findings.push(format!("the server's clock is {} {side} ours", words::span(amount)));
+            self.findings.push(format!("the server's clock is {}", words::clock_lead(skew, words::span)));
         }
         if let Some(differs) = &self.differs {
             self.findings.push(differs.clone());
@@ -567,7 +570,7 @@ fn scopes(question: &Question<'_>) -> Vec<Candidate> {
             return vec![
                 Candidate::new(Cause::Permission, observation.shape.sentence)
                     .has(list(&held, ", "))
-                    .needs(format!("{named}, as its words say"))
+                    .needs(format!("{named}, according to the message"))
                     .ask_for(format!("a token with {wanted}")),
             ];
         }

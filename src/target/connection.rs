@@ -374,7 +374,7 @@ impl Connection {
 pub enum OpenError {
     /// The target cannot be used as described.
     Target(TargetError),
-    /// The server did not let us in.
+    /// A failed connection, with the last answer.
     Server(Box<Unconnected>),
 }
 

@@ -21,8 +21,8 @@ pub fn describes(metadata: &Metadata, target: &Target) -> bool {
     let Place::Http(endpoint) = &target.place else { return false };
     let resource = metadata.resource.as_deref().and_then(|resource| Url::parse(resource).ok());
     resource.is_some_and(|resource| {
-        let path = resource.path().trim_end_matches('/');
-        resource.origin() == endpoint.origin() && endpoint.path().trim_end_matches('/').starts_with(path)
+        let rest = endpoint.path().trim_end_matches('/').strip_prefix(resource.path().trim_end_matches('/'));
+        resource.origin() == endpoint.origin() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 

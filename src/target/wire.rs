@@ -205,7 +205,7 @@ impl Wire {
                     Err((_, why)) => return Err(self.fail(why)),
                 };
                 if !answers(&text, &id) {
-                    return Err(self.fail(NoAnswer::NotMcp("it answers with the id of another request".to_owned())));
+                    return Err(self.fail(NoAnswer::NotMcp("the answer has the ID of another request".to_owned())));
                 }
                 self.record(Ok(Answer { http: Some(head), body: Body::read(&text) }));
                 let message = serde_json::from_str::<ServerJsonRpcMessage>(&text)?;
@@ -304,7 +304,7 @@ fn events(answer: Response, record: Option<(Wire, HttpHead, Value)>) -> Stream {
             } else if messages > MOST_MESSAGES
                 && let Some((wire, ..)) = record.take()
             {
-                wire.record(Err(NoAnswer::NotMcp("it sends messages without end instead of the answer".to_owned())));
+                wire.record(Err(NoAnswer::NotMcp("it sent over 10,000 messages instead of the answer".to_owned())));
             }
             if messages > MOST_MESSAGES {
                 let error = WireError("too many messages".to_owned());

@@ -97,6 +97,12 @@ pub fn with_sign(span: Span, words: impl Fn(Span) -> String) -> String {
     format!("{plus}{}", words(span))
 }
 
+/// Says how another clock differs from ours: `3s ahead of ours`, `1m 30s behind ours`. `words` formats the span.
+pub fn clock_lead(skew: Span, words: impl Fn(Span) -> String) -> String {
+    let (amount, side) = if skew > Span::ZERO { (skew, "ahead of") } else { (-skew, "behind") };
+    format!("{} {side} ours", words(amount))
+}
+
 /// Formats the two largest units of a span. The smaller one is padded, so that a ticking text keeps its width.
 fn words(span: Span) -> String {
     let seconds = span.as_seconds();

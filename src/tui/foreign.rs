@@ -35,7 +35,7 @@ use crate::text;
 /// How many connections stay open; the one that was used longest ago is closed.
 const MOST_OPEN: usize = 8;
 
-/// How long a connection stays open after its call was cancelled, so that the server hears of that.
+/// How long a connection stays open after its call was cancelled, so that the cancellation can be sent.
 const CANCELLING: Duration = Duration::from_millis(200);
 
 /// How long the end of the console waits until open connections have been closed.
@@ -174,7 +174,7 @@ impl Foreign {
         }))
     }
 
-    /// Returns a receiver of the progress of calls: the latest, with the call's ID.
+    /// Returns a receiver of the progress of calls and runs: the latest, with its ID.
     pub fn progress(&self) -> ProgressReceiver {
         self.0.progress.subscribe()
     }
@@ -191,7 +191,7 @@ impl Foreign {
         Msg::TargetAdded { number, read }
     }
 
-    /// Cancels the call or the connection with this ID.
+    /// Cancels the call, the connection or the run with this ID.
     pub fn cancel(&self, id: u64) {
         if let Some(running) = locked(&self.0.running).remove(&id) {
             // It may have ended in the meantime.
@@ -273,7 +273,7 @@ impl Foreign {
         Arc::clone(&self.0)
     }
 
-    /// Returns what completes when the work with this ID is cancelled.
+    /// Returns a receiver that completes when the work with this ID is cancelled.
     pub(super) fn cancellation(&self, id: u64) -> oneshot::Receiver<()> {
         self.0.cancellation(id)
     }
@@ -332,7 +332,7 @@ struct Received {
 }
 
 impl Received {
-    /// The server did not let us in.
+    /// A failed connection, with the last answer.
     const fn refused(reply: Reply, took: Duration) -> Self {
         Self { reply, took, seen: None, listing: None }
     }
@@ -378,7 +378,7 @@ impl Inner {
         Ok(handle)
     }
 
-    /// Returns what completes when the work with this ID is cancelled.
+    /// Returns a receiver that completes when the work with this ID is cancelled.
     fn cancellation(&self, id: u64) -> oneshot::Receiver<()> {
         let (cancel, cancelled) = oneshot::channel();
         locked(&self.running).insert(id, cancel);
@@ -390,7 +390,7 @@ impl Inner {
         locked(&self.open).extract_if(.., |open| open.is_for(target, token)).collect()
     }
 
-    /// Drops connections on their own thread.
+    /// Drops connections on the `targets` thread.
     fn drop_there(&self, closed: Vec<Open>) {
         if let (false, Some(thread)) = (closed.is_empty(), &*locked(&self.thread)) {
             thread.handle.spawn(async move { drop(closed) });

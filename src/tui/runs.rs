@@ -110,8 +110,7 @@ async fn boundaries(inner: &Inner, id: u64, asking: &Asking, order: &BoundariesO
     let model =
         model(asking, &order.identity, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
     if !model.has_key() {
-        let why =
-            "shifted time needs tokens with other times, and our key did not sign this one; drill it in real time";
+        let why = "shifted time requires new tokens, but our key did not sign this one; use real time";
         return Err(RunStop::Failed(why.to_owned()));
     }
     let now = || asking.gate.clock().now();
@@ -180,7 +179,7 @@ impl Asking {
         match stopped {
             Stopped::Target(error) => RunStop::Failed(error.to_string()),
             Stopped::PublicList => {
-                let why = "the server declares no tool as read-only, and lists its tools without a token, which says nothing about tokens; portcullis testkit --run --tool probes by calling a tool that you name";
+                let why = "the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a tool with portcullis testkit --run --url URL --tool TOOL";
                 RunStop::Failed(why.to_owned())
             }
             Stopped::NoSuchTool(_) => RunStop::Failed("the server does not list this tool for the token".to_owned()),

@@ -36,11 +36,23 @@ pub fn choice(canvas: &Canvas, words: &str, focused: bool) -> Vec<Span<'static>>
 
 /// Draws a text of one line, with the terminal's cursor in it if it is focused. `hint` is shown in an empty field.
 pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool, hint: &str) {
+    masked_line(canvas, area, field, focused, hint, str::to_owned);
+}
+
+/// The same, with the text as `mask` returns it, which has as many characters.
+pub fn masked_line(
+    canvas: &mut Canvas,
+    area: Rect,
+    field: &TextField,
+    focused: bool,
+    hint: &str,
+    mask: impl Fn(&str) -> String,
+) {
     if field.is_empty() && !hint.is_empty() {
         let hint = canvas.span(hint, Role::Hint);
         canvas.line(area, hint);
     }
-    let line = field.lines().next().unwrap_or_default();
+    let line = &*mask(field.lines().next().unwrap_or_default());
     let selected = focused && field.replaced_by_typing;
     edited(canvas, area, line, focused.then(|| field.cursor().1), selected);
 }

@@ -32,7 +32,7 @@ pub const WAY: Field = Field::new(Pane::Drill, 3);
 pub(super) static PLACE: Place = Place {
     title: "Drill",
     letter: 'd',
-    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity. With a server of others selected in Targets, it drills that server: in real time with the token, and in shifted time by signing tokens with different exp and nbf.",
+    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity. With another server selected in Targets, it drills that server: in real time with the token, and in shifted time by signing tokens with different exp and nbf.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&DrillToken::ALL, &app.drill.with, by)),
@@ -202,11 +202,11 @@ impl App {
             let reads = target.tools.catalogue.find(&self.call.tool).is_some_and(|tool| tool.reads_only);
             if !target.facts.takes_token {
                 let name = Arc::clone(&target.facts.name);
-                self.complain(format!("{name}: it takes no token from here, so there is nothing to drill"));
+                self.complain(format!("the console sends no token to {name}, so there is nothing to drill"));
                 return Vec::new();
             }
             if !reads {
-                self.complain("choose a tool that only reads: a drill calls it many times");
+                self.complain("choose a read-only tool: a drill calls it many times");
                 return Vec::new();
             }
             if self.drill.way == DrillMode::Shifted {
@@ -272,7 +272,7 @@ impl App {
             Some(target) => vec![format!("the server at {}", target.facts.place)],
             None => self.judged_by(),
         };
-        self.drill.found = None;
+        (self.drill.found, self.drill.bounds) = (None, None);
         self.drill.running = Some(Running { target, drill, subject, judged_by, token: text, arguments, awaited: None });
         self.drill_on()
     }
@@ -367,7 +367,8 @@ impl App {
             (Ok(()), Some(Bounds { exp, nbf, .. })) => {
                 let said = nbf.map_or_else(String::new, |nbf| format!("; {}", nbf.words("nbf")));
                 let said = format!("{}{said}", exp.words("exp"));
-                if exp.is_sound() { self.say(said) } else { self.complain(said) }
+                let is_sound = exp.is_sound() && nbf.is_none_or(|nbf| nbf.is_sound());
+                if is_sound { self.say(said) } else { self.complain(said) }
             }
             (Ok(()), None) => {}
             (Err(RunStop::Cancelled), _) => self.say("the drill was cancelled"),

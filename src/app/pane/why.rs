@@ -22,7 +22,7 @@ const COPY: ClipSource = ClipSource {
 pub(super) static PLACE: Place = Place {
     title: "Why",
     letter: 'b',
-    help: "Why the selected server answered as it did: its verdict, the most probable reason, what the token has, what the server needs, and what to ask for. \"Most likely\" marks what is concluded from a comparison; the server does not say it. Our prediction is named where it differs.",
+    help: "Why the selected server answered as it did: its verdict, the most probable reason, what the token has, what the server needs, and what to ask for. \"Most likely\" marks a conclusion that the server does not state. Our prediction is shown where it differs.",
     controls: &[Control::new(VIEW, "why").row(|_| Some("scroll"), scroll)],
     note: |app, _| app.target_name().unwrap_or_default(),
     act: Some(Act {

@@ -1,7 +1,7 @@
 //! The boundary of a time claim at a foreign server, found by signing tokens with different times.
 
 use crate::text::Span;
-use crate::text::words::{count, exact, with_sign};
+use crate::text::words::{clock_lead, count, exact};
 
 /// A boundary of `exp` or `nbf`, in whole seconds from the claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Boundary {
 }
 
 impl Boundary {
-    /// Whether the server checks the claim at all.
+    /// Whether a boundary was found: one token was accepted and one was refused.
     pub const fn is_sound(&self) -> bool {
         self.refused.is_some() && self.accepted.is_some()
     }
@@ -32,7 +32,7 @@ impl Boundary {
                 format!("allowance {side} {claim}: {allowance}")
             }
             (Some(accepted), None) => format!("{claim} is not checked: still accepted {accepted} s {side} it"),
-            (None, _) => "no token was accepted, even 2 s inside of its time: compare the clocks".to_owned(),
+            (None, _) => "no token was accepted, even 2 s within its validity: compare the clocks".to_owned(),
         }
     }
 
@@ -43,6 +43,6 @@ impl Boundary {
     /// A sentence about the server's clock, if it differs from ours.
     pub fn skew_words(&self) -> Option<String> {
         let skew = Some(self.skew).filter(|skew| *skew != Span::ZERO)?;
-        Some(format!("the server's clock is at {} from ours; the allowances are by its clock", with_sign(skew, exact)))
+        Some(format!("the server's clock is {}; the allowances are by its clock", clock_lead(skew, exact)))
     }
 }

@@ -379,7 +379,7 @@ impl Card {
             ),
         });
         let skew = (self.skew != Span::ZERO)
-            .then(|| format!("the server's clock is at {} from ours", words::with_sign(self.skew, words::exact)));
+            .then(|| format!("the server's clock is {}", words::clock_lead(self.skew, words::exact)));
         [skew, allowance("after exp", self.after_exp()), allowance("before nbf", self.before_nbf()), skipped]
             .into_iter()
             .flatten()

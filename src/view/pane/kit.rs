@@ -29,15 +29,16 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.line(top(area, 1), told);
     let foot = u16::from(area.height > 4) + u16::from(area.height > 8);
     let (list, under) = split_bottom(area, foot);
-    canvas.list(below(list, 1), LIST, app.kit.row, KIT.len(), |canvas, n, place| {
+    let at = app.kit.row.min(KIT.len() - 1);
+    canvas.list(below(list, 1), LIST, at, KIT.len(), |canvas, n, place| {
         let line = row(canvas, n, usize::from(place.width));
         canvas.line(place, line);
         canvas.target(place, Target::Row(LIST, n));
     });
-    let came = app.kit.card.as_ref().and_then(|card| card.lines.get(app.kit.row));
+    let came = app.kit.card.as_ref().and_then(|card| card.lines.get(at));
     let told = match came {
         Some(line) => format!("{}; {}", line.came.answer, line.came.sentence),
-        None => KIT[app.kit.row].what.to_owned(),
+        None => KIT[at].what.to_owned(),
     };
     let lines = canvas.clipped(&text::display_safe(&told, 500), area.width, usize::from(foot), Role::Hint);
     canvas.lines(under, lines);

@@ -11,7 +11,7 @@ use crate::auth::TokenId;
 use crate::text::{self, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
 use crate::view::theme::Role;
-use crate::view::widget::{labelled, text_line, waiting};
+use crate::view::widget::{labelled, masked_line, waiting};
 
 /// The columns of a label below the list.
 const LABEL: usize = 10;
@@ -60,15 +60,27 @@ fn fields(canvas: &mut Canvas, area: Rect) {
         }
         let place = labelled(canvas, rest, field);
         let focused = canvas.focused(field);
-        text_line(canvas, top(place, 1), text, focused, hint);
+        let mask = if field == HEADER { without_value } else { str::to_owned };
+        masked_line(canvas, top(place, 1), text, focused, hint, mask);
         rest = below(rest, 1);
+    }
+}
+
+/// A header whose value cannot be read, unless it only names a variable.
+fn without_value(header: &str) -> String {
+    match header.split_once(':') {
+        Some((name, value)) if !value.trim_start().starts_with("env:") => {
+            let hide = |c: char| if c == ' ' { c } else { '•' };
+            format!("{name}:{}", value.chars().map(hide).collect::<String>())
+        }
+        _ => header.to_owned(),
     }
 }
 
 /// Returns the state of a target in a word or two, and its role.
 fn state(canvas: &mut Canvas, target: Option<&ForeignTarget>) -> (String, Role) {
     match target.map(|target| &target.link) {
-        None => ("ours".to_owned(), Role::Hint),
+        None => ("built in".to_owned(), Role::Hint),
         Some(Link::Unconnected) => ("not connected".to_owned(), Role::Hint),
         Some(Link::Connecting { since, .. }) => (format!("connecting {}", waiting(canvas, *since)), Role::Warning),
         Some(Link::Connected) => ("connected".to_owned(), Role::Ok),
@@ -139,12 +151,11 @@ fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
         facts.push(("latency", words::took(took), Role::Plain));
     }
     facts.extend(target.skew.map(|skew| match skew {
-        text::Span::ZERO => ("clock", "in step with ours".to_owned(), Role::Plain),
-        ahead if ahead > text::Span::ZERO => ("clock", format!("{} ahead of ours", words::span(ahead)), Role::Warning),
-        behind => ("clock", format!("{} behind ours", words::span(-behind)), Role::Warning),
+        text::Span::ZERO => ("clock", "matches ours".to_owned(), Role::Plain),
+        skew => ("clock", words::clock_lead(skew, words::span), Role::Warning),
     }));
     if !target.facts.takes_token {
-        facts.push(("token", "not sent: the server has credentials of its own".to_owned(), Role::Hint));
+        facts.push(("token", "not sent: the server uses its own credentials".to_owned(), Role::Hint));
     }
     let room = columns.saturating_sub(u16::try_from(LABEL).unwrap_or(0)).max(10);
     let mut lines = Vec::new();

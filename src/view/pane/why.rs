@@ -19,8 +19,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         let hint = match canvas.app.target() {
             Some(_) => "No answer yet. Press Enter in Targets to connect; the explanation of each answer appears here.",
             None => {
-                "Calls go to our own gate, which Call explains. Choose a server in Targets, or add one by its URL; the \
-                 explanation of its last answer appears here."
+                "Calls go to our own gate; Call explains its answers. Select a server in Targets or add one by its URL; \
+                 the explanation of its last answer appears here."
             }
         };
         let lines = canvas.wrapped(hint, area.width, Role::Hint);

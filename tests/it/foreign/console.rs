@@ -324,6 +324,15 @@ fn a_header_is_sent_to_the_server_and_its_value_is_not_shown() {
 }
 
 #[test]
+fn the_value_of_a_header_cannot_be_read_while_it_is_typed() {
+    let mut desk = console(120, 36);
+    desk.keys("F7 Esc 1 Enter ↓ Tab Tab").types("Authorization: Bearer opensesame");
+    assert!(desk.shows("Authorization: •••••• ••") && !desk.shows("opensesame"), "{}", desk.screen());
+    desk.keys("Ctrl-U").types("X-Key: env:THE_KEY");
+    desk.must_show(&["X-Key: env:THE_KEY"]);
+}
+
+#[test]
 fn a_token_gets_a_connection_of_its_own_and_at_most_eight_stay_open() {
     let sessions = Arc::new(AtomicUsize::new(0));
     let opened = Arc::clone(&sessions);

@@ -142,7 +142,7 @@ fn without_a_token_the_server_needs_one() {
 #[case(
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"isError\":true,\"content\":[{\"type\":\"text\",\"text\":\"forbidden: needs the scope admin\"}]}}",
     Certainty::Inferred,
-    "admin, as its words say",
+    "admin, according to the message",
     "a token with admin"
 )]
 #[case(
@@ -259,5 +259,5 @@ fn metadata_of_another_resource_are_pointed_out() {
     let found = Metadata { resource: Some("https://bank.example/mcp".to_owned()), ..metadata() };
     let observation = Observation::of(&Ok(answer_of(BARE).expect("an answer")));
     let why = Why::explain(&question(&observation, Some(&inspection), &rules, Some(&found)));
-    assert!(why.findings.iter().any(|finding| finding.contains("name another resource than the URL")), "{why:?}");
+    assert!(why.findings.iter().any(|finding| finding.contains("names a different resource than this URL")), "{why:?}");
 }

@@ -84,6 +84,10 @@ fn a_server_that_verifies_nothing_shows_its_failures_first() {
         desk.keys("↓");
     }
     assert_eq!(desk.app.kit.row, lines - 1);
+    // Our own gate has fewer lines than a probe.
+    desk.keys("F7 Esc 1 Enter Home ↑ ↑ Enter F4 Esc 4");
+    desk.must_show(&["read_data as user123", "1–13 of 32"]);
+    assert_eq!(desk.app.kit.row, 0);
 }
 
 #[test]
@@ -163,7 +167,7 @@ fn a_server_whose_header_carries_the_credentials_is_not_probed() {
     desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("Authorization: Bearer x").keys("Enter");
     desk.settles();
     desk.keys("F4 Esc 4 Enter");
-    desk.must_show(&["it takes no token from here, so there is nothing to probe"]);
+    desk.must_show(&["the console sends no token to"]);
 }
 
 /// A server where `reader` may only read: it forbids writing, and hides `audit` from everyone but `boss`. It masks nothing.
@@ -280,6 +284,45 @@ fn a_policy_is_written_from_what_was_observed_and_never_replaces_a_file() {
     write(&mut desk);
     assert_eq!(std::fs::read_to_string(&path).expect("read"), "kept");
     assert!(desk.shows("exists"), "{}", desk.screen());
+}
+
+#[test]
+fn an_expectation_needs_a_tool_of_the_policy() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    desk.keys("→ → Space");
+    desk.must_show(&["audit is not in the policy; add it there first"]);
+}
+
+#[test]
+fn a_drill_in_real_time_replaces_the_boundaries_that_were_found_before() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 3 Enter Enter").settles();
+    desk.must_show(&["allowance after exp: "]);
+    desk.keys("↓ ↓ ↓ → Enter");
+    assert!(desk.app.drill.bounds.is_none());
+    desk.must_show(&["Enter cancels it"]);
+}
+
+#[test]
+fn a_removed_server_is_sent_nothing_more() {
+    let (go_on, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "tools/call" {
+            let _ = gate.lock().expect("no panic").recv();
+        }
+        None
+    });
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4 Enter");
+    assert!(desk.app.run.is_some());
+    desk.keys("F7 Esc 1 Enter Del");
+    drop(go_on);
+    desk.settles();
+    assert!(desk.app.run.is_none() && desk.app.targets.foreign().is_empty());
+    let calls = fake.seen().iter().filter(|seen| seen.rpc() == "tools/call").count();
+    assert!(calls <= 1, "{calls}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl App {
         planned(self.kit.is_quick)
     }
 
-    /// The tool that the next probe calls: that of the Call pane if it only reads, or else one that does.
+    /// The tool of the Call pane if it is read-only, which the next probe calls; `None` leaves the choice to the probe.
     pub fn probed_tool(&self) -> Option<Arc<str>> {
         let target = self.target()?;
         let chosen = target.tools.catalogue.find(&self.call.tool).filter(|tool| tool.reads_only);
@@ -103,8 +103,7 @@ impl App {
         let Some(target) = self.target() else { return Vec::new() };
         let (number, facts) = (target.number, target.facts.clone());
         if !facts.takes_token {
-            let what = "it takes no token from here, so there is nothing to probe";
-            self.complain(format!("{}: {what}", facts.name));
+            self.complain(format!("the console sends no token to {}, so there is nothing to probe", facts.name));
             return Vec::new();
         }
         let Ok(token) = self.token_for(true) else {
@@ -153,7 +152,7 @@ impl App {
                 Ok(format!("gate probe cancelled after {}", words::count(made, "probe")))
             }
             Err(RunStop::Refused(why)) => {
-                let said = format!("not probed: the good token is not accepted: {}", why.sentence);
+                let said = format!("not probed: the server rejected the valid token: {}", why.sentence);
                 (probe.card, probe.state) = (None, ProbeState::Refused(why));
                 Err(said)
             }

@@ -28,7 +28,7 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
     letter: 'm',
-    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many. With a server of others selected in Targets, a cell has two marks: what the policy here predicts, and what the server did with a real call; h hidden, m masked, · not called, ≠ they differ.",
+    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many. With another server selected in Targets, a cell has two marks: what the policy here predicts, and what the server did with a real call; h hidden, m masked, · not called, ≠ they differ.",
     controls: &[Control::new(CELLS, "cells")
         .tick(|_| Some("expect"), App::expect_cell)
         .turn(|_| Some("tool"), App::choose_matrix_column)
@@ -259,8 +259,12 @@ impl App {
 
     /// Cycles the expectation of the cell under the cursor: none, allowed, forbidden.
     fn expect_cell(&mut self) -> Vec<Effect> {
-        let Some((entry, column)) = self.selected().zip(self.column()) else {
+        let Some(entry) = self.selected() else {
             self.complain("cannot set an expectation for a caller without a token: it is always unauthorized");
+            return Vec::new();
+        };
+        let Some(column) = self.column() else {
+            self.complain(format!("{} is not in the policy; add it there first", text::name(&self.call.tool, 64)));
             return Vec::new();
         };
         let Some(held) = entry.judged.held(self.times.judged) else {

@@ -6,11 +6,12 @@ use crate::app::line::LinePurpose;
 use crate::app::msg::PolicyToWrite;
 use crate::app::observed::ObservedCell;
 use crate::app::runs::{CallerSeen, RoundOrder, RunOrder, RunStop, RunWork};
+use crate::app::targets::ForeignTarget;
 use crate::app::{App, Effect};
 use crate::auth::Verdict;
 use crate::config::ConfigError;
 use crate::gate::{RawArguments, TokenEntry, arguments};
-use crate::lab::grid::{Grid, GridCaller};
+use crate::lab::grid::{Grid, GridCaller, called_verdict, differs};
 use crate::text::{self, words};
 
 impl App {
@@ -49,9 +50,23 @@ impl App {
         Some(self.target()?.observed.cell(entry.map(|entry| entry.id), tool, predicted))
     }
 
-    /// The number of cells in which prediction and observation differ.
+    /// The number of calls of the selected target whose answers differ from their predictions.
     pub fn differences(&self) -> usize {
-        self.observed_grid().map_or(0, |grid| grid.differences())
+        self.target().map_or(0, |target| self.differences_of(target))
+    }
+
+    fn differences_of(&self, target: &ForeignTarget) -> usize {
+        let callers = std::iter::once(None).chain(self.auth.tokens.iter().map(Some));
+        let differ = |entry: Option<&TokenEntry>| {
+            let judged = entry.map(|entry| &*entry.judged);
+            let answers = target.observed.answers(entry.map(|entry| entry.id));
+            let of_cell = answers.filter(|(tool, answer)| {
+                let predicted = self.auth.rules.predict(judged, tool, self.times.judged);
+                differs(predicted.map(|decision| decision.verdict()), called_verdict(answer))
+            });
+            of_cell.count()
+        };
+        callers.map(differ).sum()
     }
 
     /// The matrix of the callers that the selected target was observed with.
@@ -88,11 +103,11 @@ impl App {
         let info = target.tools.catalogue.find(&self.call.tool);
         let risk = match info {
             Some(tool) if tool.destroys => "It may destroy something on the server.",
-            Some(tool) if tool.reads_only => "The server describes it as read-only.",
-            _ => "The server does not say that it only reads.",
+            Some(tool) if tool.reads_only => "The server declares it read-only.",
+            _ => "The server does not declare it read-only.",
         };
         if !facts.takes_token {
-            self.complain(format!("{} takes no token from here, so every caller is the same", facts.name));
+            self.complain(format!("the console sends no token to {}, so all callers look the same", facts.name));
             return Vec::new();
         }
         let tool = Arc::clone(&self.call.tool);
@@ -129,12 +144,12 @@ impl App {
     }
 
     /// Handles the end of the calls. What was observed before they were cancelled stays.
-    pub(in crate::app) fn round_ended(&mut self, tool: &Arc<str>, end: Result<&[CallerSeen], RunStop>) {
+    pub(in crate::app) fn round_ended(&mut self, target: u64, tool: &Arc<str>, end: Result<&[CallerSeen], RunStop>) {
         match end {
             Ok(seen) => {
                 let is_allowed = |seen: &&CallerSeen| seen.answer.verdict() == Some(Verdict::Allowed);
                 let allowed = seen.iter().filter(is_allowed).count();
-                let differs = match self.differences() {
+                let differs = match self.targets.find(target).map_or(0, |target| self.differences_of(target)) {
                     0 => String::new(),
                     1 => "; 1 differs from the prediction".to_owned(),
                     n => format!("; {n} differ from the prediction"),
@@ -153,10 +168,12 @@ impl App {
         let has_any = |grid: &Grid| grid.all().any(|(caller, _, cell)| caller.id.is_some() && cell.verdict().is_some());
         match self.observed_grid() {
             None => {
-                self.complain("no server is selected in Targets: a policy is written from its answers");
+                self.complain("select a server in Targets first: the policy is written from its answers");
             }
             Some(grid) if !has_any(&grid) => {
-                self.complain("nothing was observed with a token yet; Ctrl-F in Matrix calls a tool with every token");
+                self.complain(
+                    "no call with a token has been observed yet; Ctrl-F in Matrix calls a tool with every token",
+                );
             }
             Some(_) => self.ask(LinePurpose::ObservedTo, ""),
         }
@@ -211,12 +228,14 @@ impl App {
         let cell = self.observed_cell(self.matrix_row(), &self.call.tool)?;
         let predicted = match cell.grid.prediction {
             Some(verdict) => format!("predicted {}", verdict.word().to_lowercase()),
-            None => "no prediction: the policy here does not contain it".to_owned(),
+            None if self.auth.rules.policy.tool(&self.call.tool).is_none() => {
+                "not in the policy here, so nothing is predicted".to_owned()
+            }
+            None => "the token lacks claims that are required here, so nothing is predicted".to_owned(),
         };
         let observed = match (cell.word(), &cell.grid.observation) {
             (Some(word), Some(observation)) => format!("observed {word}: {observation}"),
-            (Some(word), None) => format!("observed {word} in the list"),
-            (None, _) => "not called yet".to_owned(),
+            _ => "not called yet".to_owned(),
         };
         let name = text::name(&self.call.tool, 32);
         Some(format!("{name} on {}: {predicted}; {observed}", target.facts.name))
