@@ -36,7 +36,7 @@ pub struct TargetOptions {
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
 
-    /// How long to wait for each answer of that server [default: 30s]
+    /// How long to wait for each answer of that server [default: 1m]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
 
@@ -103,9 +103,6 @@ impl TargetOptions {
     /// Returns the targets of the console: those of the configuration file and the one that the options name, and the index
     /// of the latter.
     pub fn for_console(&self, context: &Context) -> Result<(Vec<Target>, Option<usize>), CliError> {
-        if self.timeout.is_some() {
-            return Err(CliError::Usage("--timeout needs a command; the console waits 30 s for an answer".to_owned()));
-        }
         let given = self.target(context)?;
         let mut all = context.targets.iter().map(configured).collect::<Result<Vec<_>, _>>()?;
         for target in &mut all {

@@ -346,7 +346,7 @@ impl Connection {
         let Some(call) = self.wire.as_ref().and_then(|wire| wire.recorded().call.clone()) else { return Ok(None) };
         let clock = SystemClock::new();
         let wire = Wire::new(target, carriage)?;
-        let bound = target.timeout.unwrap_or(super::CALL_TIMEOUT);
+        let bound = target.call_bound();
         let sent = timeout(bound, wire.repeat(&self.uri, &call, keeps_session)).await;
         let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(bound)));
         Ok(Some(Called { reply, took: clock.monotonic() }))
@@ -357,7 +357,7 @@ impl Connection {
         let Some(session) = self.session() else { return Ok(None) };
         let clock = SystemClock::new();
         let wire = Wire::new(target, carriage)?;
-        let bound = target.timeout.unwrap_or(super::CALL_TIMEOUT);
+        let bound = target.call_bound();
         let sent = timeout(bound, wire.end(&self.uri, &session)).await;
         let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(bound)));
         Ok(Some(Called { reply, took: clock.monotonic() }))

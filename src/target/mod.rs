@@ -31,7 +31,7 @@ pub use metadata::{describes, fetch_metadata};
 pub use tool_list::{Listed, example, listed_tools, summary};
 
 /// How long a call may take without `--timeout`.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long connecting, including the handshake, may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -184,6 +184,11 @@ impl Target {
             ca_file: None,
             timeout: None,
         })
+    }
+
+    /// How long the answer to one request may take.
+    pub fn call_bound(&self) -> Duration {
+        self.timeout.unwrap_or(CALL_TIMEOUT)
     }
 
     /// A name from its address: the host and the port, or the program.

@@ -27,9 +27,7 @@ use crate::auth::{Inspection, Outcome, Rules, TokenId};
 use crate::gate::ports::Catalogue;
 use crate::gate::{ForeignAnswer, ForeignCall, Gate, Source};
 use crate::observe::{Answer, Body, NoAnswer, Observed, Progress, Reply, ServerSeen, Why};
-use crate::target::{
-    Asked, CALL_TIMEOUT, Carriage, Connection, Dialect, Header, OpenError, Place, Target, TargetError,
-};
+use crate::target::{Asked, Carriage, Connection, Dialect, Header, OpenError, Place, Target, TargetError};
 use crate::text;
 
 /// How many connections stay open; the one that was used longest ago is closed.
@@ -133,6 +131,10 @@ impl Asking {
         self.token.as_deref().map(TokenId::of)
     }
 
+    fn since(&self, began: Duration) -> Duration {
+        self.gate.clock().monotonic().saturating_sub(began)
+    }
+
     /// The same request with another token.
     pub(super) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.into()), ..self.clone() }
@@ -227,9 +229,10 @@ impl Foreign {
         let asking = self.asking(gate, target, token, times)?;
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
         Some(self.on_thread(async move {
+            let began = asking.gate.clock().monotonic();
             let listed = tokio::select! {
                 biased;
-                _ = cancelled => Received::cancelled(),
+                _ = cancelled => Received::cancelled(asking.since(began)),
                 listed = inner.list(&asking) => listed,
             };
             locked(&inner.running).remove(&id);
@@ -247,9 +250,10 @@ impl Foreign {
         let asking = self.asking(gate, target, token, times)?;
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
         Some(self.on_thread(async move {
+            let began = asking.gate.clock().monotonic();
             let called = tokio::select! {
                 biased;
-                _ = cancelled => Received::cancelled(),
+                _ = cancelled => Received::cancelled(asking.since(began)),
                 called = inner.call(id, &asking, &order.tool, arguments) => called,
             };
             locked(&inner.running).remove(&id);
@@ -338,8 +342,8 @@ impl Received {
     }
 
     /// No answer: the user cancelled the request.
-    const fn cancelled() -> Self {
-        Self::refused(Err(NoAnswer::Cancelled), Duration::ZERO)
+    const fn cancelled(took: Duration) -> Self {
+        Self::refused(Err(NoAnswer::Cancelled), took)
     }
 }
 
@@ -437,7 +441,7 @@ impl Inner {
         match self.opened(asking).await {
             Ok(open) => {
                 let connection = open.connection.lock().await;
-                let (called, listed) = Box::pin(connection.list(CALL_TIMEOUT)).await;
+                let (called, listed) = Box::pin(connection.list(asking.target.call_bound())).await;
                 let seen = self.still_open(asking, &called.reply).then(|| connection.seen.clone());
                 let listing = listed.map(|listed| Listing {
                     unreadable: listed.unreadable,
@@ -464,12 +468,12 @@ impl Inner {
                 let latest = reported.borrow_and_update().clone();
                 self.progress.send_replace(latest.map(|progress| Latest::Call(id, progress)));
             }
-            std::future::pending::<()>().await;
+            std::future::pending::<std::convert::Infallible>().await
         };
         let called = tokio::select! {
             biased;
-            called = connection.call(tool, arguments, CALL_TIMEOUT) => called,
-            () = progress => return Received::cancelled(),
+            called = connection.call(tool, arguments, asking.target.call_bound()) => called,
+            never = progress => match never {},
         };
         let seen = self.still_open(asking, &called.reply).then(|| connection.seen.clone());
         Received { reply: called.reply, took: called.took, seen, listing: None }

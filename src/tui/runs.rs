@@ -17,7 +17,7 @@ use crate::lab::kit::Identity;
 use crate::lab::probe::{Card, Model, ModelError, Wanted};
 use crate::observe::{Observation, Observed};
 use crate::probing::{self, Request, Stopped};
-use crate::target::{CALL_TIMEOUT, Carriage, Connection, Dialect, OpenError, describes, fetch_metadata};
+use crate::target::{Carriage, Connection, Dialect, OpenError, describes, fetch_metadata};
 use crate::text;
 use crate::text::material::Metadata;
 
@@ -89,8 +89,7 @@ async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> R
             }
             Ok(connection) => {
                 dialect = connection.dialect();
-                let seen =
-                    Box::pin(called(&connection, order, token, asking.target.timeout.unwrap_or(CALL_TIMEOUT))).await;
+                let seen = Box::pin(called(&connection, order, token, asking.target.call_bound())).await;
                 connection.close().await;
                 seen
             }

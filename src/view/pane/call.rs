@@ -373,6 +373,10 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let role = if is_same { role } else { Role::Hint };
     let rows = usize::from(rest.height);
     // The answer of a foreign server is shown by the types of its contents.
+    if record.answered.foreign().is_some_and(|seen| seen.status.is_none()) && answer == ["null"] {
+        // No answer arrived.
+        return;
+    }
     if is_cut || answer.len() > rows || record.answered.foreign().is_some() {
         return beginning(canvas, rest, last, is_same);
     }
