@@ -143,6 +143,7 @@ fn of_response(on: &mut Runner<'_>, args: &WhyArgs, context: &Context) -> Result
     let now: NumericDate = context.now();
     let prediction = args.tool.as_deref().and_then(|tool| caller.prediction(tool, now));
     Ok(Why::explain(&Question {
+        is_token_unknown: !args.no_token,
         observation: &observation,
         token: caller.inspection.as_ref(),
         rules: &caller.rules,

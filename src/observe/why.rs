@@ -130,6 +130,8 @@ pub struct Question<'a> {
     pub observation: &'a Observation,
     /// The token that was sent.
     pub token: Option<&'a Inspection>,
+    /// Whether a token may have been sent that is not known here, as with a pasted answer.
+    pub is_token_unknown: bool,
     /// The rules here.
     pub rules: &'a Rules,
     /// The tool that was called.
@@ -632,6 +634,11 @@ fn held_text(question: &Question<'_>) -> String {
 
 fn refused(question: &Question<'_>) -> Vec<Candidate> {
     let Some(token) = question.token else {
+        if question.is_token_unknown && speaks_of_a_token(question.observation) {
+            let sentence = "the server rejects the token of that request, which was not given here";
+            let ask = "the token, to compare it with the answer: portcullis why TOKEN RESPONSE";
+            return vec![Candidate::new(Cause::Unknown, sentence).ask_for(ask)];
+        }
         return vec![
             Candidate::new(Cause::NoToken, "the request carried no token, and the server requires one")
                 .has("no token")
@@ -657,6 +664,15 @@ fn refused(question: &Question<'_>) -> Vec<Candidate> {
         found.push(Candidate::new(Cause::Unknown, sentence).ask_for("the server's log, with the time of the call"));
     }
     found
+}
+
+/// Whether a refusal is about a token that was sent. A challenge without an error is none (RFC 6750 §3.1), and some servers
+/// write one with an error for a missing token too.
+fn speaks_of_a_token(observation: &Observation) -> bool {
+    let said = observation.said.as_deref().unwrap_or_default().to_lowercase();
+    let is_missing =
+        ["missing", "no token", "no authorization", "not provided"].iter().any(|words| said.contains(words));
+    observation.challenge.as_ref().is_some_and(|challenge| challenge.param("error").is_some()) && !is_missing
 }
 
 /// The token that the server needs, as far as its metadata say it.

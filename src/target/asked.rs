@@ -40,6 +40,7 @@ impl Asked<'_> {
             Place::Command(_) => None,
         };
         Why::explain(&Question {
+            is_token_unknown: false,
             observation: &observation,
             token: self.token,
             rules: self.rules,

@@ -38,6 +38,7 @@ fn question<'a>(
     metadata: Option<&'a Metadata>,
 ) -> Question<'a> {
     Question {
+        is_token_unknown: false,
         observation,
         token,
         rules,
@@ -120,6 +121,22 @@ fn an_expired_token_is_expired_first() {
     assert_eq!(why.cause.code(), "expired");
     // What else does not fit is said too.
     assert!(why.findings.iter().any(|finding| finding.contains("audience")), "{:?}", why.findings);
+}
+
+/// A pasted answer does not tell whether its request carried a token, unless its words do.
+#[rstest]
+#[case::rejected("error=\"invalid_token\", error_description=\"The audience is wrong\"", "cannot_tell")]
+#[case::missing("error=\"invalid_token\", error_description=\"Missing Authorization header\"", "missing_token")]
+#[case::no_error("realm=\"x\"", "missing_token")]
+fn an_answer_without_its_token_is_not_taken_for_one_to_no_token(#[case] challenge: &str, #[case] expected: &str) {
+    let rules = Rules::new(&signer());
+    let text = format!("HTTP/1.1 401 x\nwww-authenticate: Bearer {challenge}\n");
+    let observation = Observation::of(&Ok(answer_of(&text).expect("an answer")));
+    let asked = Question { is_token_unknown: true, ..question(&observation, None, &rules, None) };
+    assert_eq!(Why::explain(&asked).cause.code(), expected);
+    // Whoever sent the request knows that it carried none.
+    let sent = question(&observation, None, &rules, None);
+    assert_eq!(Why::explain(&sent).cause.code(), "missing_token");
 }
 
 #[test]
