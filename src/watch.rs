@@ -9,12 +9,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::future::pending;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
-use notify::event::{AccessKind, ModifyKind};
+use notify::event::{AccessKind, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -58,10 +59,21 @@ pub struct Watch {
     /// Whether the file is only replaced atomically. Then it is always complete: changes are reported without delay,
     /// and detected without reading it.
     is_replaced_whole: bool,
+    /// Whether an event has replaced or removed the file since the last report.
+    is_replaced: bool,
     /// Starts to watch; tests replace this function.
     arm: fn(&mut Self) -> notify::Result<()>,
-    sender: mpsc::UnboundedSender<()>,
-    events: mpsc::UnboundedReceiver<()>,
+    sender: mpsc::UnboundedSender<Effect>,
+    events: mpsc::UnboundedReceiver<Effect>,
+}
+
+/// The effect of an event on the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// The file itself was created, renamed or removed.
+    Replaced,
+    /// Its content may be another one.
+    Unknown,
 }
 
 /// The SHA-256 of a file's content or of its metadata, or why it cannot be read.
@@ -84,6 +96,7 @@ impl Watch {
             is_due: true,
             polls: false,
             is_replaced_whole: false,
+            is_replaced: false,
             arm: Self::arm,
             sender,
             events,
@@ -102,20 +115,28 @@ impl Watch {
         loop {
             if self.polls && !self.is_due {
                 sleep(POLL).await;
-            } else if !self.is_due && self.events.recv().await.is_none() {
-                pending::<()>().await;
+            } else if !self.is_due {
+                match self.events.recv().await {
+                    Some(effect) => self.note(effect),
+                    None => pending().await,
+                }
             }
             self.is_due = true;
             if self.known.is_some() && !self.polls && !self.is_replaced_whole {
                 self.settle().await;
             }
-            while self.events.try_recv().is_ok() {}
+            while let Ok(effect) = self.events.try_recv() {
+                self.note(effect);
+            }
             // The watch is renewed every time, because a directory may have been created, removed or replaced; and
             // before the content is read, so that no change in between is missed.
             let armed = (self.arm)(self);
             self.is_due = false;
             let content = if self.is_replaced_whole { stamp(&self.path) } else { content(&self.path) };
-            let is_new = self.known.replace(content) != Some(content);
+            // A whole file that was replaced is always reported: whoever was told of the last content may have read the
+            // next one, which was replaced by the last one again.
+            let is_replaced = mem::take(&mut self.is_replaced) && self.is_replaced_whole;
+            let is_new = self.known.replace(content) != Some(content) || is_replaced;
             match armed {
                 // If the first watch fails, the file is not watched; if a later one fails, the previous one continues.
                 Err(error) if self.watcher.is_none() && !self.polls => {
@@ -134,6 +155,10 @@ impl Watch {
         }
     }
 
+    fn note(&mut self, effect: Effect) {
+        self.is_replaced |= effect == Effect::Replaced;
+    }
+
     /// Waits until the content has stayed the same for [`SETTLES`], or for [`AT_LAST`]. An event that does not change
     /// the content does not prolong the wait.
     async fn settle(&mut self) {
@@ -144,7 +169,7 @@ impl Watch {
             tokio::select! {
                 () = &mut quiet => return,
                 () = &mut at_last => return,
-                Some(()) = self.events.recv() => {
+                Some(_) = self.events.recv() => {
                     let now = content(&self.path);
                     if now != seen {
                         seen = now;
@@ -166,9 +191,9 @@ impl Watch {
             .collect();
         let sender = self.sender.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| is_relevant(&event, &names)) {
+            if let Some(effect) = event.map_or(Some(Effect::Unknown), |event| effect(&event, &names)) {
                 // An error means that the watch was dropped.
-                let _ = sender.send(());
+                let _ = sender.send(effect);
             }
         })?;
         for file in [Some(&self.path), target.as_ref()].into_iter().flatten() {
@@ -181,18 +206,21 @@ impl Watch {
     }
 }
 
-/// Whether an event may have changed the content of the file. Reads are ignored: otherwise this program's own reads
-/// would wake it forever. Writes to another file, such as a log, are ignored too. But another file that is created,
-/// removed or renamed may be a link on the path to the file.
-fn is_relevant(event: &notify::Event, names: &[OsString]) -> bool {
+/// Returns the effect of an event; `None` if the file's content is the same. Reads are ignored: otherwise this program's
+/// own reads would wake it forever. Writes to another file, such as a log, are ignored too. But another file that is
+/// created, removed or renamed may be a link on the path to the file.
+fn effect(event: &notify::Event, names: &[OsString]) -> Option<Effect> {
+    let is_named = |path: &PathBuf| path.file_name().is_some_and(|name| names.iter().any(|known| known == name));
+    let is_named = event.paths.iter().any(is_named);
     match event.kind {
-        EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => false,
-        EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_)) => {
-            let is_named =
-                |path: &PathBuf| path.file_name().is_some_and(|name| names.iter().any(|known| known == name));
-            event.paths.iter().any(is_named)
+        EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => None,
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_)) => is_named.then_some(Effect::Unknown),
+        // Another event for the new name precedes it.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => Some(Effect::Unknown),
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) if is_named => {
+            Some(Effect::Replaced)
         }
-        _ => true,
+        _ => Some(Effect::Unknown),
     }
 }
 
@@ -352,12 +380,25 @@ mod tests {
         let names = [OsString::from("state.json")];
         let event = |kind, name: &str| notify::Event::new(kind).add_path(Path::new("/folder").join(name));
         let data = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
-        let rename = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::To));
-        assert!(!is_relevant(&event(data, "calls.log"), &names));
-        assert!(is_relevant(&event(data, "state.json"), &names));
-        assert!(is_relevant(&event(rename, "..data"), &names), "a link on the way may be another one");
+        let rename = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        assert_eq!(effect(&event(data, "calls.log"), &names), None);
+        assert_eq!(effect(&event(data, "state.json"), &names), Some(Effect::Unknown));
+        assert_eq!(effect(&event(rename, "state.json"), &names), Some(Effect::Replaced));
+        assert_eq!(effect(&event(rename, "..data"), &names), Some(Effect::Unknown), "a link on the path may be another");
         let read = EventKind::Access(AccessKind::Open(notify::event::AccessMode::Any));
-        assert!(!is_relevant(&event(read, "state.json"), &names));
+        assert_eq!(effect(&event(read, "state.json"), &names), None);
+    }
+
+    #[tokio::test]
+    async fn a_whole_file_that_came_and_went_unseen_is_reported() {
+        let place = Place::new();
+        let file = place.at("state.json");
+        let mut watch = Watch::of_whole(file.clone());
+        noticed(&mut watch).await;
+        // Whoever was told of the missing file may have read this one.
+        fs::rename(place.write("new", "{}"), &file).expect("it can be renamed");
+        fs::remove_file(&file).expect("it can be removed");
+        noticed(&mut watch).await;
     }
 
     #[tokio::test]
