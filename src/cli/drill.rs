@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use super::arguments::DrillArgs;
-use super::drill_result::show;
+use super::drill_result::{conclude, drilled_token};
 use super::paint::Paint;
-use super::report::Form;
-use super::{CliError, Context, Exit, Runner, json, server_drill};
+use super::{CliError, Context, Exit, Runner, server_drill};
 use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments};
 use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
-use crate::lab::evidence::drill_markdown;
-use crate::report::tap;
 use crate::text;
 
 /// Drills one token. Returns `Exit::Good` if the gate starts to refuse it at the expected time.
@@ -56,14 +53,7 @@ pub fn run(
             let expires = Some(end_of_new(now, ttl.into()));
             gate.issue(&IssueRequest { permissions, expires, ..usual }, now)?.to_string()
         }
-        (None, token) => {
-            let source = on.source(token)?.ok_or_else(|| {
-                CliError::Usage(
-                    "no token; pass TOKEN, - (standard input) or @FILE, set PORTCULLIS_TOKEN, or use --ttl to drill a new one".to_owned(),
-                )
-            })?;
-            on.some(source)?
-        }
+        (None, token) => drilled_token(on, token)?,
     };
     context.read_keys(&gate, Some(&token))?;
     let rules = gate.shared().rules();
@@ -81,14 +71,7 @@ pub fn run(
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, claims, tool: tool.into() };
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by: rules.described() };
     let report = found.report();
-    on.known = report.verdict().into();
-    on.report(&args.report, &report, |out| match form {
-        Form::Json => json::line(out, &found.json()),
-        Form::Markdown => write!(out, "{}", drill_markdown(&found)),
-        Form::Tap => write!(out, "{}", tap(&report)),
-        Form::Text => show(out, &found, paint),
-    })?;
-    Ok(on.known)
+    conclude(on, args, &found, &report, form, paint)
 }
 
 /// Makes the calls that a drill asks for, each at its time.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::arguments::DrillArgs;
-use super::drill_result::show;
+use super::drill_result::{conclude, drilled_token};
 use super::paint::{Paint, bad, good, of_observation, warning};
 use super::probe::wishes;
 use super::report::Form;
@@ -14,7 +14,6 @@ use super::target::{Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{NumericDate, TokenId};
 use crate::lab::drill::{Boundary, Drill, DrillResult, Pace, Plan, Subject, end_of_new};
-use crate::lab::evidence::drill_markdown;
 use crate::lab::probe::Model;
 use crate::observe::{Reply, Why};
 use crate::probing::{self, Stopped};
@@ -61,14 +60,7 @@ pub fn run(
             let exp = end_of_new(context.now(), ttl.into());
             model.signed(&model.with("exp", exp.json_number())).unwrap_or_default()
         }
-        (None, token) => {
-            let source = on.source(token)?.ok_or_else(|| {
-                CliError::Usage(
-                    "no token; pass TOKEN, - (standard input) or @FILE, set PORTCULLIS_TOKEN, or use --ttl to drill a new one".to_owned(),
-                )
-            })?;
-            on.some(source)?
-        }
+        (None, token) => drilled_token(on, token)?,
     };
     let caller = Caller::new(Some(token.clone()), context);
     let Some(judged) = caller.inspection.as_ref().map(|inspection| inspection.judged.clone()) else {
@@ -91,14 +83,7 @@ pub fn run(
     let judged_by = vec![format!("the server at {}", target.place)];
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by };
     let report = found.report().with("target", &target.place.to_string());
-    on.known = report.verdict().into();
-    on.report(&args.report, &report, |out| match form {
-        Form::Json => json::line(out, &found.json()),
-        Form::Markdown => write!(out, "{}", drill_markdown(&found)),
-        Form::Tap => write!(out, "{}", tap(&report)),
-        Form::Text => show(out, &found, paint),
-    })?;
-    Ok(on.known)
+    conclude(on, args, &found, &report, form, paint)
 }
 
 /// The model of new tokens, which our own key signs.

@@ -1,13 +1,12 @@
 //! Why keys could not be read.
 
-use std::error::Error;
 use std::io;
 
 use super::source::UrlError;
 use crate::auth::keys::PublicFileError;
 use crate::auth::keys::jwk::{RefusedKey, SetError};
 use crate::auth::members::Fault;
-use crate::text;
+use crate::text::{self, cause};
 
 /// Why the keys of an issuer could not be read. The sentence is safe to show; `from` and `url` are too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,23 +60,6 @@ fn first_of(refused: &[RefusedKey]) -> String {
         [only] => format!("; {only}"),
         [first, rest @ ..] => format!("; {first} (and {} more)", rest.len()),
     }
-}
-
-/// Returns the innermost cause of an error, which says more than those around it. Safe to show.
-pub(super) fn cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let said = innermost.to_string();
-    // Its variant of the TLS library's error, by its `Debug` words: comparing the type would need that library as a
-    // dependency of its own, in the same version as the HTTP client's. A test with a real server notices if they change.
-    if said.contains("UnknownIssuer") {
-        return "the server's certificate is signed by an unknown authority; pass its certificate with --ca-file FILE"
-            .to_owned();
-    }
-    let end = said.find(" (os error").unwrap_or(said.len());
-    text::display_safe(text::head(&said, end), 200)
 }
 
 /// Returns the error of a file in lower case. Safe to show.

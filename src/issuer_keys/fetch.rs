@@ -15,7 +15,7 @@ use reqwest::{Certificate, Client, Response, Url};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use super::error::{FetchError, cause, of_file};
+use super::error::{FetchError, of_file};
 use super::schedule::Lifetime;
 use super::source::{checked, shown, well_known};
 use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys, TIMEOUT};
@@ -25,6 +25,7 @@ use crate::auth::keys::jwk::{self, KeysRead};
 use crate::auth::keys::{read_public, without_mark};
 use crate::auth::members;
 use crate::config;
+use crate::text::cause;
 
 /// The largest file, in bytes: [`jwk::MOST_KEYS`] RSA keys of the largest size, approximately.
 const MAX_FILE: usize = 2 << 20;

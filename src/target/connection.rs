@@ -22,11 +22,11 @@ use tokio::time::timeout;
 
 use super::carriage::Carriage;
 use super::tool_list::{self, Listed};
-use super::wire::{Wire, cause};
+use super::wire::Wire;
 use super::{Place, Target, TargetError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::observe::{Answer, Body, NoAnswer, Progress, Reply, ServerSeen};
-use crate::text;
+use crate::text::{self, cause};
 
 /// How long the client library may take for an answer that has already been received.
 const GRACE: Duration = Duration::from_millis(200);

@@ -2,7 +2,6 @@
 //! origins.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +23,8 @@ use tokio::sync::watch;
 use super::carriage::Carriage;
 use super::{Place, Target, TargetError, is_loopback};
 use crate::observe::{Answer, Body, HttpHead, NoAnswer, Reply};
-use crate::text;
 use crate::text::material::{Challenge, parse_challenge};
+use crate::text::{self, cause};
 
 /// The largest body of an answer that is read, in bytes.
 const MAX_BODY: usize = 16 << 20;
@@ -373,21 +372,6 @@ fn no_answer(error: &reqwest::Error) -> NoAnswer {
         return NoAnswer::Unreachable(why);
     }
     if error.is_timeout() { NoAnswer::TimedOut(super::CONNECT_TIMEOUT) } else { NoAnswer::Closed(why) }
-}
-
-/// Returns the innermost cause of an error. Safe to show.
-pub(super) fn cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    let said = innermost.to_string();
-    if said.contains("UnknownIssuer") {
-        return "the server's certificate is signed by an unknown authority; pass its certificate with --ca-file FILE"
-            .to_owned();
-    }
-    let end = said.find(" (os error").unwrap_or(said.len());
-    text::display_safe(text::head(&said, end), 200)
 }
 
 /// Creates an HTTP client for a target.

@@ -3,6 +3,7 @@
 //!
 //! Used by every layer; depends on none of them.
 
+mod cause;
 pub mod escape;
 pub mod json_edit;
 pub mod material;
@@ -16,6 +17,7 @@ mod views;
 mod word;
 pub mod words;
 
+pub use cause::cause;
 pub use nearest::nearest;
 pub use reading::{Reading, read_token, resembles_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width, wrap};

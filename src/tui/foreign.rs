@@ -25,8 +25,8 @@ use crate::app::targets::{CallReport, ConnectReport, Listing, TargetDraft, Targe
 use crate::app::{Msg, Times};
 use crate::auth::{Inspection, Outcome, Rules, TokenId};
 use crate::gate::ports::Catalogue;
-use crate::gate::{ForeignAnswer, ForeignCall, Gate, Source};
-use crate::observe::{Answer, Body, NoAnswer, Observed, Progress, Reply, ServerSeen, Why};
+use crate::gate::{ForeignAnswer, ForeignCall, Gate, Record, Source};
+use crate::observe::{Answer, Body, NoAnswer, Observation, Observed, Progress, Reply, ServerSeen, Why};
 use crate::target::{Asked, Carriage, Connection, Dialect, Header, OpenError, Place, Target, TargetError};
 use crate::text;
 
@@ -504,18 +504,7 @@ impl Asking {
         };
         let lines = why.explanation();
         let notes = lines.lines().iter().skip(1).map(|line| format!("{}{}", line.mark, line.text));
-        let foreign = ForeignAnswer {
-            target: text::name(&self.target.name, 64).into(),
-            place: self.target.place.to_string().into(),
-            word: observation.observed().word(),
-            code: observation.shape.code,
-            verdict: observation.verdict(),
-            sentence: why.sentence.clone().into(),
-            status: observation.status,
-            server_time: observation.date,
-            notes: notes.collect(),
-        };
-        let has_failed = matches!(observation.observed(), Observed::Failed | Observed::BadArguments);
+        let foreign = self.answered(observation, &why.sentence, notes.collect());
         let source = Source {
             token: self.token_id(),
             origin: order.origin,
@@ -527,7 +516,35 @@ impl Asking {
             started: self.times.mono,
         };
         let called = ForeignCall { tool: &order.tool, arguments: &order.arguments, answer: &answer.to_string(), took };
-        let record = self.gate.observed(foreign, has_failed.then_some(&*why.sentence), called, &source);
+        let record = self.record(foreign, observation, called, &source);
         Answered { outcome: Outcome::Done(answer), record }
+    }
+
+    /// The answer as the log describes it.
+    pub(super) fn answered(&self, observation: &Observation, sentence: &str, notes: Box<[String]>) -> ForeignAnswer {
+        ForeignAnswer {
+            target: text::name(&self.target.name, 64).into(),
+            place: self.target.place.to_string().into(),
+            word: observation.observed().word(),
+            code: observation.shape.code,
+            verdict: observation.verdict(),
+            sentence: sentence.into(),
+            status: observation.status,
+            server_time: observation.date,
+            notes,
+        }
+    }
+
+    /// Logs a call. The sentence of a call that was allowed and failed is its trouble.
+    pub(super) fn record(
+        &self,
+        foreign: ForeignAnswer,
+        observation: &Observation,
+        called: ForeignCall<'_>,
+        source: &Source<'_>,
+    ) -> Arc<Record> {
+        let has_failed = matches!(observation.observed(), Observed::Failed | Observed::BadArguments);
+        let trouble = has_failed.then(|| foreign.sentence.to_string());
+        self.gate.observed(foreign, trouble.as_deref(), called, source)
     }
 }

@@ -12,13 +12,12 @@ use super::foreign::{Asking, Foreign, Inner, Latest, Work};
 use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
 use crate::app::{Msg, Times};
 use crate::auth::{Signer, TokenId};
-use crate::gate::{ForeignAnswer, ForeignCall, Gate, Origin, Source};
+use crate::gate::{ForeignCall, Gate, Origin, Source};
 use crate::lab::kit::Identity;
 use crate::lab::probe::{Card, Model, ModelError, Wanted};
-use crate::observe::{Observation, Observed};
+use crate::observe::Observation;
 use crate::probing::{self, Request, Stopped};
 use crate::target::{Carriage, Connection, Dialect, OpenError, describes, fetch_metadata};
-use crate::text;
 use crate::text::material::Metadata;
 
 impl Foreign {
@@ -204,18 +203,6 @@ impl Asking {
     /// Logs a request of a run.
     fn log(&self, call: &LoggedCall<'_>, observation: &Observation, sentence: &str) {
         let now = self.gate.clock().now();
-        let has_failed = matches!(observation.observed(), Observed::Failed | Observed::BadArguments);
-        let foreign = ForeignAnswer {
-            target: text::name(&self.target.name, 64).into(),
-            place: self.target.place.to_string().into(),
-            word: observation.observed().word(),
-            code: observation.shape.code,
-            verdict: observation.verdict(),
-            sentence: sentence.into(),
-            status: observation.status,
-            server_time: observation.date,
-            notes: Box::default(),
-        };
         let source = Source {
             token: call.token,
             origin: call.origin,
@@ -228,7 +215,7 @@ impl Asking {
         let answer = observation.json().to_string();
         let LoggedCall { tool, arguments, took, .. } = *call;
         let logged = ForeignCall { tool, arguments, answer: &answer, took };
-        self.gate.observed(foreign, has_failed.then_some(sentence), logged, &source);
+        self.record(self.answered(observation, sentence, Box::default()), observation, logged, &source);
     }
 }
 
