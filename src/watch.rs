@@ -9,7 +9,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::future::pending;
 use std::io::{self, ErrorKind};
-use std::mem;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -52,15 +51,13 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     /// The last content that was seen.
     known: Option<Content>,
-    /// Whether an event has occurred since the content was last read.
-    is_due: bool,
+    /// The greatest effect of the events since the content was last read.
+    due: Option<Effect>,
     /// Whether the file is polled because it cannot be watched.
     polls: bool,
     /// Whether the file is only replaced atomically. Then it is always complete: changes are reported without delay,
     /// and detected without reading it.
     is_replaced_whole: bool,
-    /// Whether an event has replaced or removed the file since the last report.
-    is_replaced: bool,
     /// Starts to watch; tests replace this function.
     arm: fn(&mut Self) -> notify::Result<()>,
     sender: mpsc::UnboundedSender<Effect>,
@@ -68,12 +65,12 @@ pub struct Watch {
 }
 
 /// The effect of an event on the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Effect {
-    /// The file itself was created, renamed or removed.
-    Replaced,
     /// Its content may be another one.
     Unknown,
+    /// The file itself was created, renamed or removed.
+    Replaced,
 }
 
 /// The SHA-256 of a file's content or of its metadata, or why it cannot be read.
@@ -82,7 +79,7 @@ type Content = Result<[u8; 32], ErrorKind>;
 impl Watch {
     /// Creates a watch that never reports a change.
     pub fn nothing() -> Self {
-        Self { is_due: false, ..Self::new(PathBuf::new()) }
+        Self { due: None, ..Self::new(PathBuf::new()) }
     }
 
     /// Creates a watch on a file. It reports the file once at the beginning, because the file may have changed since it
@@ -93,10 +90,9 @@ impl Watch {
             path,
             watcher: None,
             known: None,
-            is_due: true,
+            due: Some(Effect::Unknown),
             polls: false,
             is_replaced_whole: false,
-            is_replaced: false,
             arm: Self::arm,
             sender,
             events,
@@ -113,15 +109,15 @@ impl Watch {
     /// from then on the file is read every second.
     pub async fn touched(&mut self) -> Result<(), WatchError> {
         loop {
-            if self.polls && !self.is_due {
+            if self.polls && self.due.is_none() {
                 sleep(POLL).await;
-            } else if !self.is_due {
+            } else if self.due.is_none() {
                 match self.events.recv().await {
                     Some(effect) => self.note(effect),
                     None => pending().await,
                 }
             }
-            self.is_due = true;
+            self.note(Effect::Unknown);
             if self.known.is_some() && !self.polls && !self.is_replaced_whole {
                 self.settle().await;
             }
@@ -131,18 +127,17 @@ impl Watch {
             // The watch is renewed every time, because a directory may have been created, removed or replaced; and
             // before the content is read, so that no change in between is missed.
             let armed = (self.arm)(self);
-            self.is_due = false;
+            let is_replaced = self.due.take() == Some(Effect::Replaced) && self.is_replaced_whole;
             let content = if self.is_replaced_whole { stamp(&self.path) } else { content(&self.path) };
             // A whole file that was replaced is always reported: whoever was told of the last content may have read the
             // next one, which was replaced by the last one again.
-            let is_replaced = mem::take(&mut self.is_replaced) && self.is_replaced_whole;
             let is_new = self.known.replace(content) != Some(content) || is_replaced;
             match armed {
                 // If the first watch fails, the file is not watched; if a later one fails, the previous one continues.
                 Err(error) if self.watcher.is_none() && !self.polls => {
                     self.polls = true;
                     // The content that was just read has not been reported yet.
-                    self.is_due = is_new;
+                    self.due = is_new.then_some(Effect::Unknown);
                     self.known = None;
                     return Err(WatchError { path: self.path.clone(), error });
                 }
@@ -156,7 +151,7 @@ impl Watch {
     }
 
     fn note(&mut self, effect: Effect) {
-        self.is_replaced |= effect == Effect::Replaced;
+        self.due = self.due.max(Some(effect));
     }
 
     /// Waits until the content has stayed the same for [`SETTLES`], or for [`AT_LAST`]. An event that does not change
@@ -384,7 +379,11 @@ mod tests {
         assert_eq!(effect(&event(data, "calls.log"), &names), None);
         assert_eq!(effect(&event(data, "state.json"), &names), Some(Effect::Unknown));
         assert_eq!(effect(&event(rename, "state.json"), &names), Some(Effect::Replaced));
-        assert_eq!(effect(&event(rename, "..data"), &names), Some(Effect::Unknown), "a link on the path may be another");
+        assert_eq!(
+            effect(&event(rename, "..data"), &names),
+            Some(Effect::Unknown),
+            "a link on the path may be another"
+        );
         let read = EventKind::Access(AccessKind::Open(notify::event::AccessMode::Any));
         assert_eq!(effect(&event(read, "state.json"), &names), None);
     }

@@ -263,6 +263,7 @@ impl App {
             Question::RetireKey(key) => self.retire(key),
             Question::Call { call, .. } => self.send(call),
             Question::Run { order, .. } => self.start_run(*order),
+            Question::Drill { .. } => self.start_real_drill(),
             Question::AdoptKey(key) => {
                 self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]

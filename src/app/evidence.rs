@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::clipboard::Clip;
 use super::overlay::LinePurpose;
-use super::pane::kit::ProbeState;
+use super::pane::kit::ProbeRun;
 use super::{App, Effect};
 use crate::auth::TokenId;
 use crate::config::ConfigError;
@@ -43,12 +43,7 @@ impl App {
             calls,
             drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),
             card: self.kit.card.as_ref(),
-            probe: self
-                .kit
-                .probe
-                .as_ref()
-                .filter(|probe| matches!(probe.state, ProbeState::Done))
-                .and_then(|probe| probe.card.as_deref()),
+            probe: self.kit.probe.as_ref().and_then(ProbeRun::finished),
             jti: &jti,
         };
         (!evidence.is_empty()).then(|| evidence.written(form))

@@ -369,6 +369,8 @@ pub enum Effect {
         number: u64,
         /// The description.
         draft: Box<TargetDraft>,
+        /// The names that other targets have.
+        taken: Vec<Arc<str>>,
     },
     /// Open a new connection to a target and list its tools.
     ConnectTarget {

@@ -114,6 +114,11 @@ pub enum Question {
         /// The question; safe to show.
         words: String,
     },
+    /// Call a tool of a server on another machine until after a token has expired?
+    Drill {
+        /// The question; safe to show.
+        words: String,
+    },
     /// Show every character of the token on the screen?
     ShowToken {
         /// Whether a server is running that the token could be used to call.
@@ -148,7 +153,7 @@ impl Question {
                 };
                 return format!("Call {}{whom}? {why}", text::name(tool, 64));
             }
-            Self::Run { words, .. } => return words.clone(),
+            Self::Run { words, .. } | Self::Drill { words } => return words.clone(),
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);
                 return format!(
@@ -162,7 +167,7 @@ impl Question {
     /// The key that agrees. Enter would also agree by accident where it asked the question.
     pub const fn agrees(&self) -> Action {
         match self {
-            Self::ShowToken { .. } | Self::Call { .. } | Self::Run { .. } => Action::Turn(1),
+            Self::ShowToken { .. } | Self::Call { .. } | Self::Run { .. } | Self::Drill { .. } => Action::Turn(1),
             _ => Action::Act,
         }
     }
@@ -177,6 +182,7 @@ impl Question {
             Self::SaveOver(_) => "overwrite",
             Self::Call { .. } => "call it",
             Self::Run { .. } => "send them",
+            Self::Drill { .. } => "drill",
             Self::ShowToken { .. } => "show it",
         }
     }

@@ -95,6 +95,13 @@ impl App {
         if !matches!(target.link, Link::Connecting { id, .. } if id == report.id) {
             return Vec::new();
         }
+        if report.why.observation.is_cancelled() {
+            // It says nothing about the server.
+            target.link = Link::Unconnected;
+            let name = Arc::clone(&target.facts.name);
+            self.say(format!("{name}: connecting was cancelled"));
+            return Vec::new();
+        }
         let has_listed = report.listed.is_some();
         if let Some((tools, took)) = report.listed {
             target.observed.listed(report.token, tools.catalogue.tools());
@@ -103,13 +110,12 @@ impl App {
         target.take(report.why, report.seen);
         let name = Arc::clone(&target.facts.name);
         let words = match (&target.link, has_listed) {
-            (Link::Connected, true) => {
+            (Link::Failed(why), _) => Err(format!("{name}: {why}")),
+            (_, true) => {
                 let count = words::count(target.tools.catalogue.tools().len(), "tool");
                 Ok(format!("{name} is connected: {count}"))
             }
-            (Link::Connected, false) => Err(format!("{name} is connected, but does not list its tools")),
-            (Link::Failed(why), _) => Err(format!("{name}: {why}")),
-            _ => Ok(format!("{name}: cancelled")),
+            (_, false) => Err(format!("{name} is connected, but does not list its tools")),
         };
         match words {
             Ok(words) => self.say(words),
@@ -124,14 +130,14 @@ impl App {
     /// Adds a target, which is selected and connected once its description has been read.
     pub(in crate::app) fn add_target(&mut self, draft: TargetDraft) -> Vec<Effect> {
         let number = self.targets.next_number();
-        vec![Effect::AddTarget { number, draft: Box::new(draft) }]
+        let taken = self.targets.list.iter().map(|target| Arc::clone(&target.facts.name)).collect();
+        vec![Effect::AddTarget { number, draft: Box::new(draft), taken }]
     }
 
     /// Handles the description of an added target, or why it cannot be used.
     pub(in crate::app) fn target_added(&mut self, number: u64, read: Result<TargetFacts, String>) -> Vec<Effect> {
         match read {
             Ok(facts) => {
-                let facts = TargetFacts { name: self.targets.unique(&facts.name), ..facts };
                 self.targets.list.push(ForeignTarget::new(number, facts));
                 self.history.push(Step::TargetPut(number));
                 self.clear_target_form();
@@ -161,9 +167,7 @@ impl App {
     /// Puts a removed target back.
     pub(in crate::app) fn put_target(&mut self, place: usize, target: ForeignTarget) {
         let place = place.min(self.targets.list.len());
-        let name = self.targets.unique(&target.facts.name);
-        let facts = TargetFacts { name, ..target.facts };
-        self.targets.list.insert(place, ForeignTarget { facts, ..target });
+        self.targets.list.insert(place, target);
     }
 
     /// Removes a target at the user's request.
@@ -202,19 +206,14 @@ impl App {
         if let Some(target) = self.targets.find_mut(report.target) {
             let record = &report.called.record;
             let tool: Arc<str> = (&*record.tool).into();
-            if report.why.observation.silence != Some(crate::observe::NoAnswer::Cancelled) {
+            if !report.why.observation.is_cancelled() {
                 target.observed.called(record.token_id, &tool, report.why.observation.clone());
             }
         }
         if let Some(target) = self.targets.find_mut(report.target)
             && !matches!(target.link, Link::Connecting { .. })
         {
-            let was = target.link.clone();
             target.take(report.why, report.seen);
-            // A call that was cancelled says nothing about the connection.
-            if let Link::Unconnected = target.link {
-                target.link = was;
-            }
         }
         let at = report.called.record.judged_at;
         if let Some(effects) = self.drill_observed(report.id, at, &observation) {

@@ -12,7 +12,7 @@ use super::observed::ObservedCalls;
 use super::pane::call::Answered;
 use crate::auth::{Policy, TokenId};
 use crate::gate::ports::Catalogue;
-use crate::observe::{NoAnswer, ServerSeen, Why};
+use crate::observe::{ServerSeen, Why};
 use crate::text::Span;
 
 /// The foreign targets, and which target is selected.
@@ -172,13 +172,6 @@ impl Targets {
         self.last += 1;
         self.last
     }
-
-    /// Returns a name that no target has: this one, or with a number.
-    pub(super) fn unique(&self, name: &str) -> Arc<str> {
-        let is_free = |name: &str| self.list.iter().all(|target| *target.facts.name != *name);
-        let numbered = (2..).map(|n| format!("{name} {n}"));
-        std::iter::once(name.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default().into()
-    }
 }
 
 impl ForeignTarget {
@@ -210,11 +203,12 @@ impl ForeignTarget {
         if why.observation.date.is_some() {
             self.skew = Some(why.skew.unwrap_or(Span::ZERO));
         }
-        self.link = match &seen {
-            Some(_) => Link::Connected,
-            None if why.observation.silence == Some(NoAnswer::Cancelled) => Link::Unconnected,
-            None => Link::Failed(why.sentence.clone()),
-        };
+        match &seen {
+            Some(_) => self.link = Link::Connected,
+            // It says nothing about the connection.
+            None if why.observation.is_cancelled() => {}
+            None => self.link = Link::Failed(why.sentence.clone()),
+        }
         self.seen = seen.or(self.seen.take());
         self.why = Some(why);
     }

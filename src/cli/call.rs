@@ -10,14 +10,14 @@ use super::arguments::CallArgs;
 use super::expect::Expected;
 use super::json::DecisionJson;
 use super::paint::Paint;
-use super::target::{self, Asked, Caller};
+use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{Inspection, Outcome, Verdict};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 use crate::lab::expected::{ActualAnswer, ExpectedAnswer};
 use crate::observe::{Answer, Body, Observation, Observed, Progress, why};
-use crate::target::{Called, Connection, Dialect, Target, block_on};
+use crate::target::{Called, Connection, Dialect, Target};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
@@ -113,10 +113,7 @@ fn remote(
             }
             Err(refused) => refused,
         };
-        let tool = Some(call.tool);
-        let asked =
-            Asked { target, caller: &caller, tool, reply: &received.reply, visibility: None, now: context.now() };
-        let why = asked.explain().await;
+        let why = caller.explain(target, Some(call.tool), &received.reply, None, context.now()).await;
         Ok::<_, CliError>((received, why))
     })??;
     let compared = args.expect.map(|expected| compared(expected, &why.observation, caller.token.is_some()));

@@ -5,16 +5,16 @@ use std::io::{self, Write};
 use super::arguments::TestkitArgs;
 use super::paint::{Paint, bad, good, of_observation, warning};
 use super::report::Form;
-use super::target::{self, Asked, Caller};
+use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::Signer;
 use crate::lab::probe::{Card, Extra, Mark, Model, PROBES, Row, Wanted};
-use crate::observe::{Reply, Why};
+use crate::observe::Why;
 use crate::probing::{self, Request, Stopped};
 use crate::report::tap;
-use crate::target::{Target, block_on, describes, fetch_metadata};
+use crate::target::{Target, describes, fetch_metadata};
 use crate::text::material::Metadata;
-use crate::text::{self, padded};
+use crate::text::{self, padded, words};
 
 /// The result of a probe: the card, or why it was not made.
 enum Outcome {
@@ -64,7 +64,8 @@ pub fn run(
     }
     let shows_progress = on.shows_hints && !json;
     let err = &mut *on.err;
-    let outcome: Result<Outcome, CliError> = block_on(async {
+    let mut so_far: Option<Card> = None;
+    let outcome = block_on(async {
         let metadata = fetch_metadata(target, None).await;
         let now = context.now();
         let model = match (&caller.token, signer) {
@@ -87,18 +88,18 @@ pub fn run(
             is_quick: args.quick,
             metadata: metadata.as_ref(),
         };
-        let all = PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count();
-        let mut n = 0;
+        let (all, mut n) = (planned(args), 0);
         let each = |card: &Card| {
             let Some(row) = card.rows.last() else { return };
             n += 1;
+            so_far = Some(card.clone());
             if shows_progress && row.mark != Mark::Sound && row.mark != Mark::Skipped {
                 let _ = writeln!(err, "{n}/{all} {} {}: {}", row.mark.sign(), row.probe.name, row.came());
             }
         };
         match probing::probe(&request, || context.now(), each).await {
             Ok(card) => Ok(Outcome::Made(Box::new(card))),
-            Err(Stopped::Target(error)) => Err(error.into()),
+            Err(Stopped::Target(error)) => Err(CliError::from(error)),
             Err(Stopped::PublicList) => Ok(Outcome::PublicList),
             Err(Stopped::NoSuchTool(listed)) => {
                 let known = text::names(listed.tools.iter().map(|tool| &tool.name), 64, 12, ", ");
@@ -107,11 +108,27 @@ pub fn run(
             Err(Stopped::NotAccepted(stopped)) => {
                 let (reply, tool) = *stopped;
                 let good = Caller::new(Some(model.good.clone()), context);
-                Ok(Outcome::NotAccepted(Box::new(explained(target, &good, &reply, tool.as_deref(), context).await)))
+                let why = good.explain(target, tool.as_deref(), &reply, None, context.now()).await;
+                Ok(Outcome::NotAccepted(Box::new(why)))
             }
         }
-    })?;
-    report(on, args, outcome?, form, paint)
+    });
+    match (outcome, so_far) {
+        (Err(CliError::Signalled(signal)), Some(card)) => {
+            // What was found may have taken a long time.
+            let all = words::count(planned(args), "probe");
+            let made = card.rows.len();
+            on.say(format_args!("interrupted: {made} of {all} were made, and their results follow"));
+            report(on, args, Outcome::Made(Box::new(card)), form, paint)?;
+            Err(CliError::Signalled(signal))
+        }
+        (outcome, _) => report(on, args, outcome??, form, paint),
+    }
+}
+
+/// How many probes are made.
+fn planned(args: &TestkitArgs) -> usize {
+    PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count()
 }
 
 /// Writes the result.
@@ -191,16 +208,12 @@ fn fits(signer: &Signer, caller: &Caller) -> bool {
     caller.token.as_deref().is_none_or(|token| signer.has_signed(token))
 }
 
-async fn explained(target: &Target, caller: &Caller, reply: &Reply, tool: Option<&str>, context: &Context) -> Why {
-    Asked { target, caller, tool, reply, visibility: None, now: context.now() }.explain().await
-}
-
 /// Other machines are probed only with consent.
 fn confirm(on: &mut Runner<'_>, args: &TestkitArgs, target: &Target) -> Result<(), CliError> {
     if target.is_local() || args.yes {
         return Ok(());
     }
-    let count = PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count();
+    let count = planned(args);
     let question = format!("send about {count} requests, most with bad tokens, to {}", target.place);
     if !on.environment.at_terminal {
         return Err(CliError::Usage(format!("--yes is needed to {question}")));

@@ -10,15 +10,15 @@ use super::drill_result::{conclude, drilled_token};
 use super::paint::{Paint, bad, good, of_observation, warning};
 use super::probe::wishes;
 use super::report::Form;
-use super::target::{Asked, Caller};
+use super::target::{Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{NumericDate, TokenId};
 use crate::lab::drill::{Boundary, Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::probe::Model;
-use crate::observe::{Reply, Why};
+use crate::observe::Reply;
 use crate::probing::{self, Stopped};
 use crate::report::{Case, Report, tap};
-use crate::target::{Carriage, Connection, Dialect, OpenError, Place, Target, block_on, fetch_metadata};
+use crate::target::{Carriage, Connection, Dialect, OpenError, Place, Target, fetch_metadata};
 use crate::text;
 
 /// How long the first answers may take.
@@ -74,16 +74,22 @@ pub fn run(
     let done = block_on(async {
         let arguments = first_call(target, &token, tool).await?;
         probing::drill(target, &token, (tool, &arguments), &mut drill, || context.now()).await
-    })?;
-    if let Err(stopped) = done {
-        return refused(on, context, target, &caller, stopped, form, paint);
-    }
+    });
+    let signal = match done {
+        Ok(Ok(())) => None,
+        Ok(Err(stopped)) => return refused(on, context, target, &caller, stopped, form, paint),
+        // What was found may have taken a long time.
+        Err(CliError::Signalled(signal)) => Some(signal),
+        Err(error) => return Err(error),
+    };
+    drill.cancel();
     let name = judged.name.as_deref().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 64));
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, claims: Vec::new(), tool: tool.into() };
     let judged_by = vec![format!("the server at {}", target.place)];
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by };
     let report = found.report().with("target", &target.place.to_string());
-    conclude(on, args, &found, &report, form, paint)
+    let exit = conclude(on, args, &found, &report, form, paint)?;
+    signal.map_or(Ok(exit), |signal| Err(CliError::Signalled(signal)))
 }
 
 /// The model of new tokens, which our own key signs.
@@ -135,8 +141,7 @@ fn refused(
             return Err(CliError::Usage("the server has no such tool".to_owned()));
         }
     };
-    let asked = Asked { target, caller, tool: tool.as_deref(), reply: &reply, visibility: None, now: context.now() };
-    let why: Why = block_on(asked.explain())?;
+    let why = block_on(caller.explain(target, tool.as_deref(), &reply, None, context.now()))?;
     on.say("the token is not accepted, so there is no boundary to find");
     on.known = match Exit::of_observation(&why.observation) {
         Exit::Trouble => Exit::Trouble,

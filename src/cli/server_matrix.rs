@@ -8,7 +8,7 @@ use super::arguments::MatrixArgs;
 use super::paint::{Paint, bad, of_verdict, warning};
 use super::probe::wishes;
 use super::report::Form;
-use super::target::Caller;
+use super::target::{Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::config;
 use crate::gate::ports::ToolInfo;
@@ -16,7 +16,7 @@ use crate::lab::grid::{Grid, GridCaller, GridCell};
 use crate::lab::probe::Model;
 use crate::probing::{self, RowSeen, Stopped};
 use crate::report::{ReportVerdict, tap};
-use crate::target::{Carriage, Dialect, Listed, Target, block_on, fetch_metadata};
+use crate::target::{Carriage, Dialect, Listed, Target, fetch_metadata};
 use crate::text::escape::markdown;
 use crate::text::{self, padded};
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Builder;
+use tokio::time::sleep;
 
 use super::values::duration;
 use super::{CliError, Context, Runner};
@@ -14,8 +16,9 @@ use crate::config::TargetConfig;
 use crate::gate::RawArguments;
 use crate::gate::arguments;
 use crate::observe::{Observation, Observed, Reply, Sightings, Visibility, Why};
+use crate::signals::TerminationSignals;
 use crate::target::{
-    self, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError,
+    self, Asked, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError,
 };
 use crate::text;
 
@@ -110,7 +113,8 @@ impl TargetOptions {
         }
         let Some(mut given) = given else { return Ok((all, None)) };
         if self.target.is_none() {
-            given.name = given.default_name().into();
+            let unnamed = Target { name: "".into(), ..given.clone() };
+            given.name = unnamed.unique_name(|name| all.iter().any(|target| *target.name == *name)).into();
         }
         // One of the configuration file is already in the list, perhaps with fewer headers.
         let known = all.iter().position(|target| self.target.is_some() && target.name == given.name);
@@ -181,6 +185,21 @@ impl Caller {
             Some(inspection) => granted(inspection),
             None => Vec::new(),
         }
+    }
+
+    /// Explains an answer to this caller that has just arrived: to the handshake, to the list, or to a call of `tool`.
+    pub async fn explain(
+        &self,
+        target: &Target,
+        tool: Option<&str>,
+        reply: &Reply,
+        visibility: Option<Visibility>,
+        now: NumericDate,
+    ) -> Why {
+        let prediction = tool.and_then(|tool| self.prediction(tool, now));
+        let (token, rules) = (self.inspection.as_ref(), &self.rules);
+        let asked = Asked { target, token, rules, prediction: prediction.as_ref(), tool, reply, visibility, now };
+        asked.explain().await
     }
 
     /// How requests carry the token.
@@ -258,34 +277,6 @@ pub async fn open(
     }
 }
 
-/// A request to explain: of the handshake, the list, or a call.
-pub struct Asked<'a> {
-    /// The target.
-    pub target: &'a Target,
-    /// The caller.
-    pub caller: &'a Caller,
-    /// The tool, if one was called.
-    pub tool: Option<&'a str>,
-    /// The answer.
-    pub reply: &'a Reply,
-    /// Whether the tool exists.
-    pub visibility: Option<Visibility>,
-    /// Our clock when the answer arrived.
-    pub now: NumericDate,
-}
-
-impl Asked<'_> {
-    /// Explains the answer; fetches the server's metadata if the answer is about the token.
-    pub async fn explain(&self) -> Why {
-        let prediction = self.tool.and_then(|tool| self.caller.prediction(tool, self.now));
-        let Asked { target, tool, reply, visibility, now, caller } = *self;
-        let (token, rules) = (caller.inspection.as_ref(), &caller.rules);
-        target::Asked { target, token, rules, prediction: prediction.as_ref(), tool, reply, visibility, now }
-            .explain()
-            .await
-    }
-}
-
 /// Finds out whether a tool exists, from the lists for the callers and from a call of a name that does not exist.
 pub async fn visibility(
     connection: &Connection,
@@ -310,6 +301,29 @@ pub async fn visibility(
         random: random.as_ref(),
     }
     .visibility()
+}
+
+/// How long the end of a command waits for programs to be stopped and sessions to be ended.
+const ENDING: Duration = Duration::from_millis(100);
+
+/// Runs a future to its end, unless a signal ends the program.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        let mut endings = TerminationSignals::listen()?;
+        let done = tokio::select! {
+            biased;
+            done = future => Ok(done),
+            signal = endings.next() => Err(CliError::Signalled(signal)),
+        };
+        if done.is_err() {
+            sleep(ENDING).await;
+        }
+        done
+    });
+    // Does not wait: the system may still be resolving a name.
+    runtime.shutdown_background();
+    done
 }
 
 /// Describes a server for scripts.

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::arguments::ToolsArgs;
 use super::paint::{Paint, of_observation};
-use super::target::{self, Asked, Caller};
+use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::gate::ports::ToolInfo;
 use crate::observe::{Observation, Why};
-use crate::target::{Called, Connection, Dialect, Listed, Target, block_on, summary};
+use crate::target::{Called, Connection, Dialect, Listed, Target, summary};
 use crate::text::{self, words};
 
 /// What the listing found.
@@ -83,10 +83,8 @@ async fn list(
     context: &Context,
 ) -> Result<Found, CliError> {
     let bound = args.server.bound();
-    let refused = async |reply| {
-        let asked = Asked { target, caller, tool: None, reply: &reply, visibility: None, now: context.now() };
-        Found::Refused(Box::new(asked.explain().await))
-    };
+    let refused =
+        async |reply| Found::Refused(Box::new(caller.explain(target, None, &reply, None, context.now()).await));
     let connection = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
         Ok(connection) => connection,
         Err(Called { reply, .. }) => return Ok(refused(reply).await),

@@ -6,12 +6,12 @@ use serde_json::Map;
 
 use super::arguments::WhyArgs;
 use super::paint::{Paint, of_observation};
-use super::target::{self, Asked, Caller};
+use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::NumericDate;
 use crate::config;
 use crate::observe::{Certainty, Observation, Question, Reply, Why, answer_of};
-use crate::target::{Called, Connection, Dialect, Listed, Target, block_on};
+use crate::target::{Called, Connection, Dialect, Listed, Target};
 use crate::text::material::{self, Material};
 
 /// The largest response that is read, in bytes.
@@ -70,8 +70,7 @@ async fn ask(
     let bound = args.server.bound();
     let tool = args.tool.as_deref();
     let explain = async |reply: &Reply, tool: Option<&str>, visibility| {
-        let asked = Asked { target, caller, tool, reply, visibility, now: context.now() };
-        asked.explain().await
+        caller.explain(target, tool, reply, visibility, context.now()).await
     };
     let connection = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
         Ok(connection) => connection,

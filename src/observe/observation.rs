@@ -58,6 +58,11 @@ impl Observation {
         }
     }
 
+    /// Whether the user cancelled the request.
+    pub fn is_cancelled(&self) -> bool {
+        self.silence == Some(NoAnswer::Cancelled)
+    }
+
     fn empty(shape: &'static Shape) -> Self {
         Self {
             shape,

@@ -3,6 +3,7 @@
 use super::{Place, Target, fetch_metadata};
 use crate::auth::{Decision, Inspection, NumericDate, Rules};
 use crate::observe::{Observation, Observed, Question, Reply, Visibility, Why};
+use crate::text::material::Metadata;
 
 /// A request to explain: of the handshake, the list, or a call.
 #[derive(Clone, Copy)]
@@ -26,15 +27,25 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Explains the answer; fetches the server's metadata if the answer is about the token.
+    /// Explains the answer with the server's [metadata](Self::metadata).
     pub async fn explain(&self) -> Why {
+        self.explain_with(self.metadata().await.as_ref())
+    }
+
+    /// Fetches the server's metadata if the answer is about the token.
+    pub async fn metadata(&self) -> Option<Metadata> {
         let observation = Observation::of(self.reply);
-        let metadata = match observation.observed() {
+        match observation.observed() {
             Observed::Refused | Observed::Forbidden => {
                 fetch_metadata(self.target, observation.resource_metadata.as_deref()).await
             }
             _ => None,
-        };
+        }
+    }
+
+    /// Explains the answer with these metadata of the server.
+    pub fn explain_with(&self, metadata: Option<&Metadata>) -> Why {
+        let observation = Observation::of(self.reply);
         let url = match &self.target.place {
             Place::Http(url) => Some(url.as_str()),
             Place::Command(_) => None,
@@ -46,7 +57,7 @@ impl Asked<'_> {
             rules: self.rules,
             tool: self.tool,
             prediction: self.prediction,
-            metadata: metadata.as_ref(),
+            metadata,
             url,
             visibility: self.visibility,
             now: self.now,

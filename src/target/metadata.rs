@@ -72,3 +72,33 @@ async fn one(client: &reqwest::Client, url: Url) -> Option<Metadata> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::material::MetadataKind;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("http://127.0.0.1:8000/mcp", true)]
+    #[case("http://127.0.0.1:8000/mcp/", true)]
+    #[case("http://127.0.0.1:8000", true)]
+    #[case("http://127.0.0.1:8000/mcp2", false)]
+    #[case("http://127.0.0.1:8000/mc", false)]
+    #[case("http://127.0.0.1:8000/mcp/inner", false)]
+    #[case("https://127.0.0.1:8000/mcp", false)]
+    #[case("http://orders.example/mcp", false)]
+    #[case("mcp", false)]
+    fn metadata_describe_an_endpoint_at_their_resource_or_below_it(#[case] resource: &str, #[case] expected: bool) {
+        let target = Target::http("any", "http://127.0.0.1:8000/mcp", Vec::new()).expect("a URL");
+        let metadata = Metadata {
+            kind: MetadataKind::ProtectedResource,
+            issuers: Vec::new(),
+            resource: Some(resource.to_owned()),
+            jwks_uri: None,
+            scopes: Vec::new(),
+        };
+        assert_eq!(describes(&metadata, &target), expected);
+        assert!(!describes(&Metadata { resource: None, ..metadata }, &target));
+    }
+}

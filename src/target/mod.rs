@@ -12,8 +12,6 @@ mod wire;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::future::Future;
-use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -205,6 +203,13 @@ impl Target {
         }
     }
 
+    /// Returns its name, or the default one, with a number if the name is taken.
+    pub fn unique_name(&self, is_taken: impl Fn(&str) -> bool) -> String {
+        let name = if self.name.is_empty() { self.default_name() } else { self.name.to_string() };
+        let numbered = (2..).map(|n| format!("{name} {n}"));
+        std::iter::once(name.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default()
+    }
+
     /// Whether it is on this machine, so that calls need no confirmation.
     pub fn is_local(&self) -> bool {
         match &self.place {
@@ -287,13 +292,4 @@ fn shown(url: &Url) -> String {
     let whole = url.as_str();
     let end = whole.find(['?', '#']).unwrap_or(whole.len());
     text::display_safe(text::head(whole, end), SHOWN)
-}
-
-/// Runs a future to its end, for programs without a runtime.
-pub fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let done = runtime.block_on(future);
-    // Does not wait: the system may still be resolving a name.
-    runtime.shutdown_background();
-    Ok(done)
 }

@@ -238,7 +238,7 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
                 Msg::Called { id, call: Box::new(called) }
             }
         }))),
-        Effect::AddTarget { number, draft } => Dispatch::Done(Some(outside.foreign.add(number, &draft))),
+        Effect::AddTarget { number, draft, taken } => Dispatch::Done(Some(outside.foreign.add(number, &draft, &taken))),
         Effect::CloseTarget(number) => {
             outside.foreign.close_target(number);
             Dispatch::Done(None)

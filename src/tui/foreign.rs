@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::msg::{ForeignOrder, Order};
 use crate::app::pane::call::Answered;
@@ -55,7 +56,7 @@ pub(super) struct Inner {
     /// The open connections; the one that was used last is at the end.
     open: Mutex<Vec<Open>>,
     /// What cancels the running work, by its ID.
-    running: Mutex<HashMap<u64, oneshot::Sender<()>>>,
+    running: Mutex<HashMap<u64, CancellationToken>>,
     /// The latest progress of a call or a run.
     progress: watch::Sender<Option<Latest>>,
     thread: Mutex<Option<Thread>>,
@@ -88,11 +89,16 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The name of a target as it is shown.
+fn shown(name: &str) -> String {
+    text::name(name, 64)
+}
+
 /// Describes a target for the console.
 pub fn facts(target: &Target) -> TargetFacts {
     let is_http = matches!(target.place, Place::Http(_));
     TargetFacts {
-        name: text::name(&target.name, 64).into(),
+        name: shown(&target.name).into(),
         place: target.place.to_string().into(),
         is_local: target.is_local(),
         takes_token: is_http && !target.has_own_credentials(),
@@ -111,8 +117,7 @@ fn read(draft: &TargetDraft, variable: impl Fn(&str) -> Option<String>) -> Resul
         let headers = draft.headers.iter().map(|header| Header::parse(header, &variable));
         Target::http("", place, headers.collect::<Result<_, _>>()?)?
     };
-    let name = if draft.name.is_empty() { target.default_name() } else { draft.name.clone() };
-    Ok(Target { name: name.into(), ..target })
+    Ok(Target { name: draft.name.as_str().into(), ..target })
 }
 
 /// The instants and rules that a request is made under.
@@ -144,8 +149,9 @@ impl Asking {
         self.token.as_ref().map(|token| self.rules.inspect(Arc::clone(token)))
     }
 
-    /// Explains an answer that has just arrived.
-    pub(super) async fn explain(&self, tool: Option<&str>, reply: &Reply) -> Why {
+    /// Explains an answer that has just arrived. If the request is cancelled in the meantime, the server's metadata are
+    /// left out.
+    pub(super) async fn explain(&self, tool: Option<&str>, reply: &Reply, cancelled: &CancellationToken) -> Why {
         let inspection = self.inspection();
         let judged = inspection.as_ref().map(|inspection| &inspection.judged);
         let prediction = tool.and_then(|tool| self.rules.predict(judged, tool, self.times.judged));
@@ -159,7 +165,8 @@ impl Asking {
             visibility: None,
             now: self.gate.clock().now(),
         };
-        asked.explain().await
+        let metadata = cancelled.run_until_cancelled(asked.metadata()).await.flatten();
+        asked.explain_with(metadata.as_ref())
     }
 }
 
@@ -181,10 +188,14 @@ impl Foreign {
         self.0.progress.subscribe()
     }
 
-    /// Reads the description of a target, and stores it under this number.
-    pub fn add(&self, number: u64, draft: &TargetDraft) -> Msg {
+    /// Reads the description of a target, and stores it under this number. Its name differs from those that are taken.
+    pub fn add(&self, number: u64, draft: &TargetDraft, taken: &[Arc<str>]) -> Msg {
         let read = read(draft, |name| std::env::var(name).ok());
-        let read = read.map(|target| Target { ca_file: self.0.ca_file.clone(), ..target });
+        let read = read.map(|target| Target {
+            name: target.unique_name(|name| taken.iter().any(|taken| **taken == *shown(name))).into(),
+            ca_file: self.0.ca_file.clone(),
+            ..target
+        });
         let read = read.map_err(|error| error.to_string()).map(|target| {
             let facts = facts(&target);
             locked(&self.0.defined).insert(number, target);
@@ -195,9 +206,9 @@ impl Foreign {
 
     /// Cancels the call, the connection or the run with this ID.
     pub fn cancel(&self, id: u64) {
+        // It may have ended in the meantime.
         if let Some(running) = locked(&self.0.running).remove(&id) {
-            // It may have ended in the meantime.
-            let _ = running.send(());
+            running.cancel();
         }
     }
 
@@ -230,14 +241,11 @@ impl Foreign {
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
         Some(self.on_thread(async move {
             let began = asking.gate.clock().monotonic();
-            let listed = tokio::select! {
-                biased;
-                _ = cancelled => Received::cancelled(asking.since(began)),
-                listed = inner.list(&asking) => listed,
-            };
-            locked(&inner.running).remove(&id);
+            let listed = cancelled.run_until_cancelled(inner.list(&asking)).await;
+            let listed = listed.unwrap_or_else(|| Received::cancelled(asking.since(began)));
             let Received { reply, took, seen, listing } = listed;
-            let why = Box::new(asking.explain(None, &reply).await);
+            let why = Box::new(asking.explain(None, &reply, &cancelled).await);
+            inner.forget(id);
             let listed = listing.map(|listing| (listing, took));
             Msg::TargetConnected(Box::new(ConnectReport { id, target, token: asking.token_id(), seen, listed, why }))
         }))
@@ -251,12 +259,8 @@ impl Foreign {
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
         Some(self.on_thread(async move {
             let began = asking.gate.clock().monotonic();
-            let called = tokio::select! {
-                biased;
-                _ = cancelled => Received::cancelled(asking.since(began)),
-                called = inner.call(id, &asking, &order.tool, arguments) => called,
-            };
-            locked(&inner.running).remove(&id);
+            let called = cancelled.run_until_cancelled(inner.call(id, &asking, &order.tool, arguments)).await;
+            let called = called.unwrap_or_else(|| Received::cancelled(asking.since(began)));
             if called.reply == Err(NoAnswer::Cancelled) {
                 // The library tells the server that the call is cancelled. A late answer would be taken for that of the
                 // next call, so the connection is not used again.
@@ -266,7 +270,8 @@ impl Foreign {
                     drop(closed);
                 });
             }
-            let why = Box::new(asking.explain(Some(&order.tool), &called.reply).await);
+            let why = Box::new(asking.explain(Some(&order.tool), &called.reply, &cancelled).await);
+            inner.forget(id);
             let seen = called.seen.clone();
             let called = asking.logged(&order, called, &why);
             Msg::TargetCalled(Box::new(CallReport { id, target, seen, called, why }))
@@ -277,8 +282,8 @@ impl Foreign {
         Arc::clone(&self.0)
     }
 
-    /// Returns a receiver that completes when the work with this ID is cancelled.
-    pub(super) fn cancellation(&self, id: u64) -> oneshot::Receiver<()> {
+    /// Returns a token that is cancelled with the work of this ID.
+    pub(super) fn cancellation(&self, id: u64) -> CancellationToken {
         self.0.cancellation(id)
     }
 
@@ -382,10 +387,10 @@ impl Inner {
         Ok(handle)
     }
 
-    /// Returns a receiver that completes when the work with this ID is cancelled.
-    fn cancellation(&self, id: u64) -> oneshot::Receiver<()> {
-        let (cancel, cancelled) = oneshot::channel();
-        locked(&self.running).insert(id, cancel);
+    /// Returns a token that is cancelled with the work of this ID.
+    fn cancellation(&self, id: u64) -> CancellationToken {
+        let cancelled = CancellationToken::new();
+        locked(&self.running).insert(id, cancelled.clone());
         cancelled
     }
 
@@ -523,7 +528,7 @@ impl Asking {
     /// The answer as the log describes it.
     pub(super) fn answered(&self, observation: &Observation, sentence: &str, notes: Box<[String]>) -> ForeignAnswer {
         ForeignAnswer {
-            target: text::name(&self.target.name, 64).into(),
+            target: shown(&self.target.name).into(),
             place: self.target.place.to_string().into(),
             word: observation.observed().word(),
             code: observation.shape.code,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, json};
+use tokio_util::sync::CancellationToken;
 
 use super::foreign::{Asking, Foreign, Inner, Latest, Work};
 use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
@@ -34,11 +35,7 @@ impl Foreign {
                     RunWork::Round(order) => Box::pin(round(&inner, id, &asking, &order)).await,
                 }
             };
-            let end = tokio::select! {
-                biased;
-                _ = cancelled => Err(RunStop::Cancelled),
-                end = runs => end,
-            };
+            let end = cancelled.run_until_cancelled(runs).await.unwrap_or(Err(RunStop::Cancelled));
             inner.forget(id);
             Msg::RunEnded { id, end }
         }))
@@ -184,7 +181,9 @@ impl Asking {
             Stopped::NotAccepted(stopped) => {
                 let (reply, tool) = *stopped;
                 let sent = self.with_token(good);
-                RunStop::Refused(Box::new(sent.explain(tool.as_deref(), &reply).await))
+                // Cancelling the run ends this too.
+                let cancelled = CancellationToken::new();
+                RunStop::Refused(Box::new(sent.explain(tool.as_deref(), &reply, &cancelled).await))
             }
         }
     }

@@ -11,6 +11,7 @@ use portcullis::gate::ports::{Arguments, Backend, BoxFuture, Responder, ToolErro
 use portcullis::gate::{Origin, RawArguments, Source};
 use serde_json::{Value, json};
 
+use crate::desk::waits;
 use crate::forge::{NOW, rules, signer};
 
 /// A backend whose tools answer only when polled twice, with the caller and the arguments.
@@ -60,10 +61,6 @@ fn policy(text: &str) -> Rules {
 
 fn before(backend: Arc<Slow>, rules: Rules) -> Gate {
     Gate::in_front_of(backend, rules, signer(), Arc::new(ManualClock::new(NOW)))
-}
-
-fn waits<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
 
 const OPEN: &str = "[tools.read_data]\npermissions = [\"user\"]\n[tools.broken]\npermissions = [\"user\"]\n[tools.admin_only]\npermissions = [\"admin\"]\n";

@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use portcullis::AuthenticatedMcpServer;
 use portcullis::app::key::{Code, Key};
 use portcullis::app::{App, Effect, InitialState, Mouse, MouseKind, Msg, Times, frame_info::Target};
@@ -17,7 +19,6 @@ use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
 use portcullis::gate::ports::Backend;
 use portcullis::store::{Memory, News, Replica, Store, read_policy};
-use portcullis::target::block_on;
 use portcullis::tui::effects::{self, EffectTargets, Job, Queue};
 use portcullis::tui::foreign::{ProgressReceiver, reported};
 use portcullis::view;
@@ -27,6 +28,21 @@ use ratatui::layout::Rect;
 /// 2026-11-22T20:40:00Z.
 pub const START: NumericDate = NumericDate::from_seconds(1_795_380_000);
 pub const SECRET: &[u8] = b"a-secret-of-thirty-two-bytes-ok!";
+
+/// Runs a future to its end.
+pub fn waits<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// Whether something becomes true within some seconds.
+pub fn eventually(is_true: impl Fn() -> bool) -> bool {
+    (0..2000).any(|_| {
+        is_true() || {
+            thread::park_timeout(Duration::from_millis(5));
+            false
+        }
+    })
+}
 
 pub struct Desk {
     pub app: App,
@@ -124,15 +140,22 @@ impl Desk {
     pub fn settles(&mut self) -> &mut Self {
         while !self.running.is_empty() {
             let call = self.running.remove(0);
-            let msg = block_on(call).expect("a runtime");
+            let msg = waits(call);
             self.tell(msg);
         }
         self
     }
 
+    /// Waits for the answer that comes first.
+    pub fn settles_one(&mut self) -> &mut Self {
+        let (msg, _, rest) = waits(select_all(std::mem::take(&mut self.running)));
+        self.running = rest;
+        self.tell(msg)
+    }
+
     /// Waits until a server has reported progress.
     pub fn hears_progress(&mut self) -> &mut Self {
-        let msg = block_on(reported(&mut self.progress)).expect("a runtime");
+        let msg = waits(reported(&mut self.progress));
         self.tell(msg.expect("progress"))
     }
 

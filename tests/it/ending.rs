@@ -1,13 +1,19 @@
-//! How `portcullis serve` ends on a signal: with exit code 128 plus its number, from the first moment on.
+//! How commands end on a signal: with exit code 128 plus its number, from the first moment on, and with what they have
+//! found.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::{PORTCULLIS, SECRET};
+use crate::cli::{Folder, PORTCULLIS, SECRET};
+use crate::desk::eventually;
+use crate::foreign::fake::Fake;
 
 fn serve(options: &[&str]) -> Command {
     let mut command = Command::new(PORTCULLIS);
@@ -85,4 +91,57 @@ fn no_core_file_is_ever_written() {
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("a limit");
     assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
     assert_ends_by(Signal::TERM, child);
+}
+
+/// A command without the user's environment.
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(PORTCULLIS);
+    command.args(words).env_clear().envs([("HOME", "/nonexistent"), ("PATH", "/usr/bin:/bin")]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn an_interrupted_probe_reports_what_it_has_found() {
+    let (release, held) = mpsc::channel::<()>();
+    let (held, calls) = (Mutex::new(held), AtomicUsize::new(0));
+    let (reached, third) = mpsc::channel::<()>();
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "tools/call" && calls.fetch_add(1, Ordering::SeqCst) == 2 {
+            let _ = reached.send(());
+            let _ = held.lock().expect("no panic").recv();
+        }
+        None
+    });
+    let folder = Folder::new();
+    let (secret, report) = (folder.write("secret", SECRET), folder.path("probe.xml"));
+    let junit = report.to_str().expect("UTF-8");
+    let probe = ["testkit", "--run", "--url", &fake.url, "--secret-file", &secret, "--junit", junit];
+    let child = command(&probe).spawn().expect("the program starts");
+    third.recv_timeout(Duration::from_secs(30)).expect("a third call");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("the program is running");
+    let ended = child.wait_with_output().expect("the program exits");
+    drop(release);
+    let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(130), "{err}");
+    assert!(err.contains("interrupted: 2 of 1") && err.contains("were made, and their results follow"), "{err}");
+    assert!(out.contains("signature") && out.contains("FAILURE no signature"), "{out}");
+    assert!(std::fs::read_to_string(report).expect("a report").contains("tests=\"2\""));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_a_command_started_ends_with_it() {
+    let folder = Folder::new();
+    let file = folder.path("pid");
+    let script = format!("echo $$ > {} && exec sleep 1000", file.display());
+    let mut child = command(&["tools", "--", "sh", "-c", &script]).spawn().expect("the program starts");
+    let written = || std::fs::read_to_string(&file).ok().filter(|pid| pid.ends_with('\n'));
+    assert!(eventually(|| written().is_some()));
+    let pid = written().expect("a number").trim().to_owned();
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("the program is running");
+    assert_eq!(child.wait().expect("the program exits").code(), Some(143));
+    // The command line of a process that has ended is empty, even if nobody has waited for it.
+    let runs = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+    assert!(eventually(|| !runs()), "{pid} is still running");
 }

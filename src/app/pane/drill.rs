@@ -8,6 +8,7 @@ use crate::app::action::Action;
 use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::list::{next_of, turned};
 use crate::app::msg::Order;
+use crate::app::overlay::{Overlay, Question};
 use crate::app::pane::call::HASH_ONLY;
 use crate::app::runs::{BoundariesOrder, RunOrder, RunStop, RunWork};
 use crate::app::{App, Effect, clock};
@@ -212,7 +213,21 @@ impl App {
             if self.drill.way == DrillMode::Shifted {
                 return self.find_boundaries();
             }
+            if !target.facts.is_local {
+                let (tool, every) = (text::name(&self.call.tool, 64), self.drill.every_words());
+                let words = format!(
+                    "Call {tool} every {every} until the token has expired, on {} ({})?",
+                    target.facts.name, target.facts.place
+                );
+                self.overlays.push(Overlay::Confirm(Question::Drill { words }));
+                return Vec::new();
+            }
         }
+        self.start_real_drill()
+    }
+
+    /// Starts a drill that needs no confirmation, or has it.
+    pub(in crate::app) fn start_real_drill(&mut self) -> Vec<Effect> {
         match (self.drill.with, self.selected().cloned()) {
             (DrillToken::Selected, Some(entry)) => self.drill_token(&entry),
             (DrillToken::Selected, None) => {

@@ -370,7 +370,7 @@ impl Card {
         let skipped = self.rows.iter().filter(|row| row.mark == Mark::Skipped).count();
         let binding = ["audience", "issuer"];
         let is_unbound = self.rows.iter().any(|row| row.mark == Mark::Skipped && binding.contains(&row.probe.group));
-        let more = if is_unbound { "; --issuer and --audience, or --like, add those about iss and aud" } else { "" };
+        let more = if is_unbound { "; a token with iss and aud adds those about them" } else { "" };
         let skipped = (skipped > 0).then(|| match self.has_key {
             true => format!("{} left out, because this token lacks the claim{more}", words::count(skipped, "probe")),
             false => format!(

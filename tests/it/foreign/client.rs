@@ -9,12 +9,9 @@ use rstest::rstest;
 use serde_json::{Map, Value, json};
 
 use super::fake::{Fake, events, http};
+use crate::desk::waits;
 
 const BOUND: Duration = Duration::from_secs(20);
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
-}
 
 fn bearer() -> Carriage {
     Carriage::bearer(Some("a.b.c"))
@@ -33,7 +30,7 @@ fn the_token_and_the_headers_are_sent_with_every_request() {
     let server = Fake::new(|_| None);
     let header = Header::parse("X-Tenant: env:TENANT", |name| (name == "TENANT").then(|| "blue".to_owned()));
     let target = Target::http("fake", &server.url, vec![header.expect("a header")]).expect("a URL");
-    block_on(async {
+    waits(async {
         let connection = open(&target).await;
         let (_, listed) = connection.list(BOUND).await;
         let listed = listed.expect("a list");
@@ -62,7 +59,7 @@ fn an_event_stream_is_read_up_to_the_answer_and_progress_is_reported() {
         let answer = json!({ "jsonrpc": "2.0", "id": seen.body["id"], "result": result });
         (seen.rpc() == "tools/call").then(|| events(&[note, answer]))
     });
-    block_on(async {
+    waits(async {
         let connection = open(&server.target()).await;
         let progress = connection.progress();
         let called = connection.call("read_data", Map::new(), BOUND).await;
@@ -76,7 +73,7 @@ fn an_event_stream_is_read_up_to_the_answer_and_progress_is_reported() {
 #[test]
 fn a_stream_that_ends_early_is_a_closed_connection() {
     let server = Fake::new(|seen| (seen.rpc() == "tools/call").then(|| events(&[])));
-    block_on(async {
+    waits(async {
         let connection = open(&server.target()).await;
         let called = connection.call("read_data", Map::new(), Duration::from_secs(2)).await;
         let reply = called.reply.expect_err("no answer");
@@ -87,7 +84,7 @@ fn a_stream_that_ends_early_is_a_closed_connection() {
 #[test]
 fn a_connection_that_is_closed_without_an_answer_is_said_so() {
     let server = Fake::new(|seen| (seen.rpc() == "tools/call").then(String::new));
-    block_on(async {
+    waits(async {
         let connection = open(&server.target()).await;
         let called = connection.call("read_data", Map::new(), BOUND).await;
         let seen = Observation::of(&called.reply);
@@ -107,7 +104,7 @@ fn a_server_that_never_answers_is_given_up_in_time() {
         }
         None
     });
-    block_on(async {
+    waits(async {
         let connection = open(&server.target()).await;
         let called = connection.call("read_data", Map::new(), Duration::from_millis(50)).await;
         assert_eq!(called.reply, Err(NoAnswer::TimedOut(Duration::from_millis(50))));
@@ -119,7 +116,7 @@ fn a_server_that_never_answers_is_given_up_in_time() {
 fn an_answer_that_the_protocols_library_cannot_read_is_still_an_answer() {
     let odd = json!({ "content": [{ "type": "hologram", "data": 7 }], "isError": false });
     let server = Fake::new(move |seen| (seen.rpc() == "tools/call").then(|| seen.result(&odd)));
-    block_on(async {
+    waits(async {
         let connection = open(&server.target()).await;
         let called = connection.call("read_data", Map::new(), BOUND).await;
         assert_eq!(called.reply.expect("an answer").body.result().expect("a result")["content"][0]["type"], "hologram");
@@ -135,7 +132,7 @@ fn a_redirect_within_the_origin_is_followed_and_another_is_not() {
         "/mcp/" if seen.rpc() == "tools/call" => Some(http(307, &format!("Location: {elsewhere}\r\n"), "")),
         _ => None,
     });
-    block_on(async {
+    waits(async {
         let connection = open(&server.target()).await;
         let called = connection.call("read_data", Map::new(), BOUND).await;
         assert_eq!(Observation::of(&called.reply).shape.code, "3xx");
@@ -154,7 +151,7 @@ fn the_metadata_is_fetched_without_the_token_and_only_from_the_servers_origin() 
     let server = Fake::new(move |seen| {
         (seen.path == "/.well-known/oauth-protected-resource/mcp").then(|| http(200, "", &document.to_string()))
     });
-    let found = block_on(fetch_metadata(&server.target(), Some(&other.url))).expect("metadata");
+    let found = waits(fetch_metadata(&server.target(), Some(&other.url))).expect("metadata");
     assert_eq!(found.resource.as_deref(), Some("https://orders.example/mcp"));
     assert_eq!(found.issuers, ["https://id.example"]);
     assert!(other.seen().is_empty());
@@ -164,7 +161,7 @@ fn the_metadata_is_fetched_without_the_token_and_only_from_the_servers_origin() 
 #[test]
 fn a_refused_handshake_is_the_servers_answer() {
     let server = Fake::new(|_| Some(http(401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n", "")));
-    let refused = block_on(async {
+    let refused = waits(async {
         match Connection::open(&server.target(), &bearer(), &Dialect::Auto).await {
             Err(OpenError::Server(refused)) => refused,
             _ => panic!("it was let in"),
@@ -190,7 +187,7 @@ fn a_program_is_spoken_to_over_its_pipes() {
     "#;
     let target = Target::command("shell", &["sh".into(), "-c".into(), script.into()]).expect("a command");
     assert_eq!(target.place.to_string(), "sh (2 arguments)");
-    block_on(async {
+    waits(async {
         let connection = open(&target).await;
         assert_eq!((connection.seen.name.as_str(), connection.seen.protocol.as_str()), ("shell", "2025-06-18"));
         let (_, listed) = connection.list(BOUND).await;
@@ -205,7 +202,7 @@ fn a_program_is_spoken_to_over_its_pipes() {
 #[test]
 fn a_program_that_ends_says_why() {
     let target = Target::command("gone", &["sh".into(), "-c".into(), "echo 'no such module: orders' >&2".into()]);
-    let refused = block_on(async {
+    let refused = waits(async {
         match Connection::open(&target.expect("a command"), &bearer(), &Dialect::Auto).await {
             Err(OpenError::Server(refused)) => refused,
             _ => panic!("it was let in"),
@@ -214,7 +211,7 @@ fn a_program_that_ends_says_why() {
     assert!(matches!(refused.reply, Err(NoAnswer::Closed(_))), "{:?}", refused.reply);
     assert_eq!(refused.stderr.as_deref(), Some("no such module: orders"));
     let missing = Target::command("missing", &["portcullis-no-such-program".into()]).expect("a command");
-    let refused = block_on(async {
+    let refused = waits(async {
         match Connection::open(&missing, &bearer(), &Dialect::Auto).await {
             Err(OpenError::Server(refused)) => refused.reply,
             _ => panic!("it was let in"),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::fake::{Fake, PAUSE, Seen, events, http};
 use super::now;
-use crate::desk::{Desk, SECRET};
+use crate::desk::{Desk, SECRET, eventually};
 
 /// A token for an hour that is valid here.
 fn token(user: &str, permission: &str) -> Arc<str> {
@@ -183,14 +183,71 @@ fn a_call_without_an_answer_shows_the_seconds_and_esc_cancels_it() {
     assert_eq!(desk.calls(), 2);
 }
 
-/// Whether something becomes true within some seconds.
-fn eventually(is_true: impl Fn() -> bool) -> bool {
-    (0..2000).any(|_| {
-        is_true() || {
-            std::thread::park_timeout(Duration::from_millis(5));
-            false
+#[test]
+fn esc_ends_the_search_for_the_reason_of_a_denial_and_the_denial_is_shown() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let fake = Fake::new(move |seen| {
+        if seen.path.contains("/.well-known/") {
+            let _ = held.lock().expect("no panic").recv();
+            let resource = format!("http://{}/mcp", seen.header("host").unwrap_or_default());
+            let metadata = json!({ "resource": resource, "authorization_servers": ["https://id.example"] });
+            return Some(http(200, "", &metadata.to_string()));
         }
-    })
+        let challenge = "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n";
+        (seen.rpc() == "tools/call").then(|| http(401, challenge, "{}"))
+    });
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter");
+    assert!(eventually(|| fake.seen().iter().any(|seen| seen.path.contains("/.well-known/"))));
+    desk.keys("Esc");
+    drop(release);
+    desk.settles();
+    desk.must_show(&[" UNAUTHORIZED  HTTP 401"]);
+    desk.keys("Esc 3");
+    let reason = "the token names no audience";
+    assert!(!desk.screen().contains(reason), "{}", desk.screen());
+    // Without Esc, the reason is found.
+    desk.keys("Esc 4 Enter").settles();
+    desk.must_show(&[reason]);
+}
+
+#[test]
+fn esc_cancels_connections_one_by_one_and_that_is_no_answer_of_the_server() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let fake = Fake::new(move |_| {
+        let _ = held.lock().expect("no panic").recv();
+        None
+    });
+    let mut desk = console(120, 36);
+    desk.keys("F7 Esc 1 Enter");
+    for name in ["one", "two"] {
+        desk.keys("Tab").types(&fake.url).keys("Tab").types(name).keys("Enter");
+    }
+    let connecting = |desk: &Desk| desk.app.targets.foreign().iter().filter(|one| one.connecting().is_some()).count();
+    assert_eq!(connecting(&desk), 2);
+    // Neither is selected.
+    desk.keys("↑ ↑ Enter Esc").settles_one();
+    assert_eq!(connecting(&desk), 1);
+    desk.keys("Esc").settles();
+    assert_eq!(connecting(&desk), 0);
+    desk.must_show(&["connecting was cancelled"]);
+    assert!(desk.app.targets.foreign().iter().all(|one| one.link == Link::Unconnected && one.why.is_none()));
+    drop(release);
+}
+
+#[test]
+fn servers_on_one_host_have_different_names_in_the_list_and_in_the_log() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    add(&mut desk, &fake.url, "");
+    add(&mut desk, &fake.url, "");
+    let names: Vec<String> = desk.app.targets.foreign().iter().map(|one| one.facts.name.to_string()).collect();
+    assert_eq!(names[1], format!("{} 2", names[0]));
+    desk.keys("Esc 4 Enter").settles();
+    let record = desk.app.auth.activity.newest().next().expect("it is logged");
+    assert_eq!(*record.answered.foreign().expect("a foreign answer").target, *names[1]);
 }
 
 #[test]

@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 use super::fake::{Fake, Seen, http};
+use crate::desk::waits;
 
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Calls `write_data` at a server that answers this call so, and classifies the answer.
 pub fn called(answer: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Observation {
     let server = Fake::new(move |seen| (seen.rpc() == "tools/call").then(|| answer(seen)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
+    waits(async {
         let connection = Connection::open(&server.target(), &Carriage::bearer(Some("a.b.c")), &Dialect::Auto).await;
         let Ok(connection) = connection else { panic!("no connection") };
         Observation::of(&connection.call("write_data", Map::new(), BOUND).await.reply)
@@ -183,6 +183,13 @@ fn the_token_in_the_servers_words_is_replaced() {
 fn structured_content_with_an_error_is_a_denial() {
     let seen = called(|seen| seen.result(&json!({ "content": [], "structuredContent": { "error": "forbidden" } })));
     assert_eq!((seen.observed(), seen.is_inferred()), (Observed::Forbidden, false));
+}
+
+/// Some letters are longer in lower case, so that places in both texts differ.
+#[test]
+fn scopes_after_letters_beyond_ascii_are_named_in_full() {
+    let seen = called(|seen| seen.text("İİİ missing scope: orders:write (now)", true));
+    assert_eq!(seen.named, ["orders:write"]);
 }
 
 #[test]

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
+use portcullis::app::Msg;
 use portcullis::app::pane::kit::ProbeState;
+use portcullis::app::targets::{ConnectReport, Listing};
 use portcullis::auth::IssueRequest;
+use portcullis::gate::ports::{Catalogue, ToolInfo};
 use portcullis::gate::{Origin, Provenance};
 use portcullis::lab::probe::PROBES;
+use portcullis::observe::{Observation, Question, ServerSeen, Why, answer_of};
 use portcullis::text::Span;
 use portcullis::tui::effects;
 use serde_json::json;
@@ -136,6 +141,9 @@ fn results_appear_one_by_one_and_esc_cancels_the_rest() {
     desk.keys("Esc").settles();
     desk.must_show(&["gate probe cancelled after 2 probes", "cancelled after 2 of "]);
     assert!(desk.app.run.is_none());
+    // What was found is no result: it is neither copied nor evidence.
+    desk.keys("Ctrl-Y Ctrl-B");
+    assert!(desk.left.is_empty() || !desk.copied().contains("probe"), "{}", desk.copied());
     drop(go_on);
 }
 
@@ -158,6 +166,64 @@ fn a_server_on_another_machine_is_probed_only_after_a_question() {
     desk.keys("Enter →");
     assert!(desk.app.run.is_some());
     desk.keys("Esc");
+}
+
+/// Answers the connection that is being made with a list of one tool.
+fn listed(desk: &mut Desk) {
+    let target = &desk.app.targets.foreign()[0];
+    let (id, number) = (target.connecting().expect("a connection"), target.number);
+    let tool = ToolInfo {
+        name: "read_data".into(),
+        title: None,
+        description: "".into(),
+        schema: json!({ "type": "object" }),
+        example: "{}".into(),
+        reads_only: true,
+        destroys: false,
+        is_idempotent: true,
+    };
+    let observation = Observation::of(&Ok(answer_of("HTTP/1.1 200 OK\n\n{}").expect("an answer")));
+    let why = Why::explain(&Question {
+        is_token_unknown: false,
+        observation: &observation,
+        token: None,
+        rules: &rules(),
+        tool: None,
+        prediction: None,
+        metadata: None,
+        url: None,
+        visibility: None,
+        now: now(),
+    });
+    let listing = Listing { catalogue: Catalogue::new(vec![tool].into()), ..Listing::default() };
+    desk.tell(Msg::TargetConnected(Box::new(ConnectReport {
+        id,
+        target: number,
+        token: None,
+        seen: Some(ServerSeen::default()),
+        listed: Some((listing, Duration::ZERO)),
+        why: Box::new(why),
+    })));
+}
+
+#[test]
+fn a_server_on_another_machine_is_drilled_only_after_a_question() {
+    let mut desk = Desk::new(120, 36);
+    desk.clock.set(now());
+    desk.gate.shared().update(|state| state.add(good(), Provenance::Pasted, now()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 2 Ctrl-↓ F7 Esc 1 Enter Tab").types("https://orders.invalid/mcp").keys("Enter");
+    listed(&mut desk);
+    desk.keys("F4 Esc 3 ↓ ↓ ↓ → Enter");
+    desk.must_show(&[
+        "Call read_data every 100ms until the token has expired,",
+        "on orders.invalid (https://orders.invalid/mcp)?",
+    ]);
+    desk.keys("Enter");
+    assert!(desk.app.drill.running.is_none());
+    desk.keys("Enter →");
+    assert!(desk.app.drill.running.is_some());
+    desk.keys("Enter");
 }
 
 #[test]
@@ -244,15 +310,30 @@ fn a_column_is_called_with_every_token_after_one_question() {
 
 #[test]
 fn a_difference_is_counted_in_the_title_and_shown_loudly() {
-    let (mut desk, _fake) = on_the_matrix(120, 36);
-    // The policy here lets users write, but the server does not.
-    let policy = portcullis::auth::Policy::new([("read_data", ["user", "admin"]), ("write_data", ["user", "admin"])]);
-    desk.gate.shared().update(|state| state.set_policy(Arc::new(policy)));
-    effects::sync(&mut desk.app, &desk.gate);
+    let (mut desk, _fake) = where_users_may_write();
     desk.keys("→ Ctrl-F →").settles();
     desk.must_show(&["1 differs · ", "✔≠✘ forbidden", "write_data: allowed for 1 of 3; 1 differs from the prediction"]);
     desk.keys("↓ ↓");
     desk.must_show(&["write_data on orders: predicted allowed; observed forbidden"]);
+}
+
+/// The Matrix screen where the policy here lets users write, but the server does not.
+fn where_users_may_write() -> (Desk, Fake) {
+    let (mut desk, fake) = on_the_matrix(120, 36);
+    let policy = portcullis::auth::Policy::new([("read_data", ["user", "admin"]), ("write_data", ["user", "admin"])]);
+    desk.gate.shared().update(|state| state.set_policy(Arc::new(policy)));
+    effects::sync(&mut desk.app, &desk.gate);
+    (desk, fake)
+}
+
+#[test]
+fn differences_are_those_of_the_server_that_was_called() {
+    let (mut desk, _fake) = where_users_may_write();
+    desk.keys("→ Ctrl-F →");
+    // Before it answers, another target is selected.
+    desk.keys("F7 ↑ Enter").settles();
+    assert!(desk.app.target().is_none());
+    desk.must_show(&["write_data: allowed for 1 of 3; 1 differs from the prediction"]);
 }
 
 #[test]

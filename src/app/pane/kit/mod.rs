@@ -120,7 +120,7 @@ impl App {
     /// Returns what formats the scorecard of the selected target as Markdown, if there is one.
     fn scorecard(&self) -> Option<Box<dyn Fn() -> String + '_>> {
         if self.target().is_some() {
-            let card = self.probe()?.card.as_ref()?;
+            let card = self.probe()?.finished()?;
             return Some(Box::new(|| card.markdown()));
         }
         let card = self.kit.card.as_ref()?;

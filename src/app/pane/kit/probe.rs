@@ -46,6 +46,13 @@ pub enum ProbeLine<'a> {
     Extra(&'a Extra),
 }
 
+impl ProbeRun {
+    /// The scorecard, unless the probe has not made all its requests.
+    pub fn finished(&self) -> Option<&Card> {
+        self.card.as_deref().filter(|_| matches!(self.state, ProbeState::Done))
+    }
+}
+
 impl ProbeLine<'_> {
     /// Its rank: failures first, then findings, then what has no verdict.
     fn rank(&self) -> u8 {
