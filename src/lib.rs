@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod endpoint;
 pub mod gate;
+pub mod http;
 pub mod issuer_keys;
 pub mod lab;
 pub mod look;

@@ -6,6 +6,7 @@ use super::source::UrlError;
 use crate::auth::keys::PublicFileError;
 use crate::auth::keys::jwk::{RefusedKey, SetError};
 use crate::auth::members::Fault;
+use crate::http::ClientError;
 use crate::text::{self, cause};
 
 /// Why the keys of an issuer could not be read. The sentence is safe to show; `from` and `url` are too.
@@ -49,8 +50,8 @@ pub enum FetchError {
          --insecure-secret-file"
     )]
     OthersCanRead { path: String },
-    #[error("the TLS client cannot be set up: {why}")]
-    Client { why: String },
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// The first reason why a key of a set cannot be used, as the end of a sentence.

@@ -10,8 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, LOCATION};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Response, Url};
+use reqwest::{Client, Response, Url};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -25,6 +24,7 @@ use crate::auth::keys::jwk::{self, KeysRead};
 use crate::auth::keys::{read_public, without_mark};
 use crate::auth::members;
 use crate::config;
+use crate::http::{self, ClientError};
 use crate::text::cause;
 
 /// The largest file, in bytes: [`jwk::MOST_KEYS`] RSA keys of the largest size, approximately.
@@ -47,7 +47,7 @@ pub async fn fetch(remote: &RemoteKeys) -> Result<Fetched, FetchError> {
 /// Reads the keys of a source once, and returns within [`TIMEOUT`]. For programs without a runtime.
 pub fn fetch_once(remote: &RemoteKeys) -> Result<KeysRead, FetchError> {
     let read = || {
-        let failed = |error: io::Error| FetchError::Client { why: cause(&error) };
+        let failed = |error: io::Error| FetchError::Client(ClientError::Setup(cause(&error)));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let fetched = runtime.block_on(fetch(remote));
         // Does not wait: the system may still be resolving a name.
@@ -87,7 +87,7 @@ impl Fetcher {
                     let url = discover(client, issuer, url, self.source.is_loopback()).await?;
                     jwks(client, &url).await
                 }
-                (_, None) => Err(FetchError::Client { why: "the client is missing".to_owned() }),
+                (_, None) => Err(ClientError::Setup("it is missing".to_owned()).into()),
             }
         });
         let fetched = fetched.await.unwrap_or_else(|_| Err(FetchError::TimedOut { from: self.source.to_string() }))?;
@@ -99,36 +99,10 @@ impl Fetcher {
     }
 }
 
-/// Creates a client without a memory: no cookies, no connections that stay open between fetches.
+/// Creates a client whose connections do not stay open between fetches.
 fn client(remote: &RemoteKeys) -> Result<Client, FetchError> {
-    let failed = |error: &reqwest::Error| FetchError::Client { why: cause(error) };
-    let authorities = match &remote.settings.ca_file {
-        Some(path) => {
-            let pem = read_file(path, MAX_FILE)?.bytes;
-            let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
-            let why = || "expected certificates in PEM".to_owned();
-            found
-                .ok_or_else(|| FetchError::File { path: crate::text::name(&path.to_string_lossy(), 200), why: why() })?
-        }
-        None => Vec::new(),
-    };
-    let builder = || {
-        let builder = Client::builder()
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .pool_max_idle_per_host(0);
-        // A proxy could replace the keys on a connection that is not encrypted.
-        if remote.source.is_loopback() { builder.no_proxy() } else { builder }
-    };
-    match builder().tls_certs_merge(authorities.clone()).build() {
-        // A machine without any certificate authorities can still use its loopback interface.
-        Err(_) if remote.source.is_loopback() => {
-            builder().tls_certs_only(authorities).build().map_err(|error| failed(&error))
-        }
-        built => built.map_err(|error| failed(&error)),
-    }
+    let ca_file = remote.settings.ca_file.as_deref();
+    Ok(http::client(remote.source.is_loopback(), ca_file, |builder| builder.pool_max_idle_per_host(0))?)
 }
 
 /// Fetches a JWK set.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
+use crate::http::ClientError;
 use crate::text;
 
 pub use asked::Asked;
@@ -115,12 +116,9 @@ pub enum TargetError {
     /// The command is empty.
     #[error("expected a command after `--`")]
     NoCommand,
-    /// The file with certificate authorities cannot be used.
-    #[error("{0}")]
-    Authorities(String),
-    /// The client cannot be set up.
-    #[error("the HTTP client cannot be set up: {0}")]
-    Client(String),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 /// Headers that the protocol sets.

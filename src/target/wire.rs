@@ -10,8 +10,7 @@ use futures_util::stream::BoxStream;
 use reqwest::header::{
     ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use rmcp::model::{ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorData, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
@@ -22,6 +21,7 @@ use tokio::sync::watch;
 
 use super::carriage::Carriage;
 use super::{Place, Target, TargetError, is_loopback};
+use crate::http::{self, ClientError};
 use crate::observe::{Answer, Body, HttpHead, NoAnswer, Reply};
 use crate::text::material::{Challenge, parse_challenge};
 use crate::text::{self, cause};
@@ -375,34 +375,11 @@ fn no_answer(error: &reqwest::Error) -> NoAnswer {
 }
 
 /// Creates an HTTP client for a target.
-pub(super) fn client(target: &Target) -> Result<Client, TargetError> {
-    let authorities = match &target.ca_file {
-        Some(path) => {
-            let name = || text::name(&path.to_string_lossy(), 200);
-            let pem = std::fs::read(path)
-                .map_err(|error| TargetError::Authorities(format!("{}: {}", name(), cause(&error).to_lowercase())))?;
-            let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
-            found.ok_or_else(|| TargetError::Authorities(format!("{}: expected certificates in PEM", name())))?
-        }
-        None => Vec::new(),
-    };
+pub(super) fn client(target: &Target) -> Result<Client, ClientError> {
     let is_local = matches!(&target.place, Place::Http(url) if is_loopback(url));
-    let builder = || {
-        let builder = Client::builder()
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .tcp_nodelay(true)
-            .connect_timeout(target.connect_bound().min(Duration::from_secs(10)));
-        // A proxy would see the token of a local connection.
-        if is_local { builder.no_proxy() } else { builder }
-    };
-    let failed = |error: reqwest::Error| TargetError::Client(cause(&error));
-    match builder().tls_certs_merge(authorities.clone()).build() {
-        Err(_) if is_local => builder().tls_certs_only(authorities).build().map_err(failed),
-        built => built.map_err(failed),
-    }
+    http::client(is_local, target.ca_file.as_deref(), |builder| {
+        builder.tcp_nodelay(true).connect_timeout(target.connect_bound().min(Duration::from_secs(10)))
+    })
 }
 
 impl StreamableHttpClient for Wire {
