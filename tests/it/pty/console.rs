@@ -4,9 +4,11 @@
 //! the screen. Nothing sleeps here: every wait ends with output, with the end of the program, or at a deadline that
 //! fails the test.
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use portable_pty::{CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use vt100::{MouseProtocolEncoding, MouseProtocolMode};
 
@@ -152,8 +155,13 @@ impl Console {
     /// Closes the terminal like closing its window.
     pub fn hang_up(&mut self) {
         self.lock().is_closing = true;
-        // The reading thread also holds the terminal open; a new frame wakes it.
-        self.resize(81, 25);
+        // The reading thread also holds the terminal open. A byte that the terminal shows wakes it, also where the program
+        // writes nothing more.
+        let name = self.master.as_ref().and_then(|master| master.tty_name()).expect("a terminal");
+        let flags = OFlags::NOCTTY.bits().cast_signed();
+        let mut line = OpenOptions::new().write(true).custom_flags(flags).open(name).expect("a terminal");
+        line.write_all(b" ").expect("a terminal");
+        drop(line);
         self.reader.take().expect("a terminal").join().expect("the reading thread");
         self.writer = None;
         self.master = None;
