@@ -30,6 +30,8 @@ pub struct Evaluation {
     pub user: Option<(String, ClaimPath)>,
     /// The permissions as written in the token.
     pub permissions: Vec<String>,
+    /// The permissions that other servers may find in the token, if they are not the same.
+    pub(super) granted: Option<Box<[String]>>,
     /// The claim that each of the permissions comes from; empty if the token's text is not known.
     pub sources: Vec<ClaimPath>,
     /// `jti` as written in the token.
@@ -132,6 +134,12 @@ impl Evaluation {
             }
         }
         if matches!(claims.as_slice(), [(only, _)] if only == "permissions") { Vec::new() } else { claims }
+    }
+
+    /// The permissions that other servers may find in the token: by the mapping of its issuer, or else in every claim that
+    /// usually contains some.
+    pub fn granted(&self) -> &[String] {
+        self.granted.as_deref().unwrap_or(&self.permissions)
     }
 
     /// The permissions in effect at `now`; `None` if the token fails one of checks 1 to 8.

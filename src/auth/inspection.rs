@@ -14,6 +14,7 @@ use super::date::NumericDate;
 use super::decision::Decision;
 use super::evaluation::{self, Evaluation, Examined, Step, Steps};
 use super::findings::{self, Finding, Readable, SelectedKeys};
+use super::granted;
 use super::issuers::{Audience, Issuer};
 use super::keys::Candidates;
 use super::kind::{IdTokens, TokenKind};
@@ -310,6 +311,7 @@ impl Rules {
         Evaluation {
             name: Some(text::head(&principal.user_id, 1024).to_owned()),
             permissions: principal.permissions.clone(),
+            granted: None,
             user: None,
             sources: Vec::new(),
             jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
@@ -333,13 +335,17 @@ impl Rules {
         let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
+        let permissions: Vec<String> = sources.iter().map(|(permission, _)| permission.clone()).collect();
+        let granted =
+            issuer.mapping.is_strict().then(|| granted::once(granted::by_claim(|claim| value(payload, claim))));
         let judged = Evaluation {
+            granted: granted.filter(|granted| *granted != permissions).map(Into::into),
             name: evaluation::NAMES
                 .iter()
                 .find_map(|name| string(payload, name))
                 .map(|name| text::head(&name, 1024).to_owned()),
             user,
-            permissions: sources.iter().map(|(permission, _)| permission.clone()).collect(),
+            permissions,
             sources: sources.into_iter().map(|(_, claim)| claim).collect(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),

@@ -13,6 +13,7 @@ pub mod diff;
 pub mod evaluation;
 pub mod explain;
 pub mod findings;
+mod granted;
 pub mod inspection;
 pub mod issue;
 pub mod issuers;

@@ -175,14 +175,19 @@ impl Rules {
         Decision { result: self.granted(permissions, tool), subject: Some("any user".into()) }
     }
 
-    /// Predicts the decision of a server that follows this policy; `None` if the policy does not contain the tool, or the
-    /// token lacks a claim that is required here: another server reads other claims. Where the signature cannot be checked
-    /// here, it is taken for good: the server may have the key.
+    /// Predicts the decision of a server that follows this policy; `None` if the policy does not contain the tool. Another
+    /// server reads other claims: of a token without a mapping, all claims that usually contain permissions count. Where the
+    /// signature cannot be checked here, it is taken for good: the server may have the key.
     pub fn predict(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Option<Decision> {
         self.policy.tool(tool)?;
         Some(match judged.map(|judged| (judged, judged.status(now))) {
-            Some((judged, TokenStatus::NotVerified(_))) => self.decide_holding(&judged.permissions, tool),
-            Some((_, TokenStatus::Invalid(Reason::ClaimMissing { .. } | Reason::ClaimInvalid { .. }))) => return None,
+            Some((judged, TokenStatus::Valid(_))) if judged.granted.is_some() => {
+                self.decide_holding(judged.granted(), tool)
+            }
+            Some((judged, TokenStatus::NotVerified(_))) => self.decide_holding(judged.granted(), tool),
+            Some((judged, TokenStatus::Invalid(reason))) if !is_of_any_server(&reason) => {
+                self.decide_holding(judged.granted(), tool)
+            }
             _ => self.decide_judged(judged, tool, now),
         })
     }
@@ -344,4 +349,16 @@ fn string<'v>(member: &'static str, value: &'v str) -> Result<Cow<'v, str>, Reas
 /// Makes check 4: returns the key that made the signature.
 pub(super) fn signature<'k>(keys: &Candidates<'k>, split: &Split<'_>) -> Result<&'k Verifier, Reason> {
     keys.verify(split.signed, split.signature())
+}
+/// Whether a fault of a token is one for every server, and not only by the rules here.
+const fn is_of_any_server(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::BadSignature
+            | Reason::Expired { .. }
+            | Reason::NotYetValid { .. }
+            | Reason::Revoked { .. }
+            | Reason::Malformed(_)
+            | Reason::TooLarge { .. }
+    )
 }

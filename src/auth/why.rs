@@ -6,6 +6,7 @@ use chrono::DateTime;
 use super::date::NumericDate;
 use super::evaluation::TokenStatus;
 use super::explain::{Explanation, left};
+use super::granted;
 use super::inspection::{Inspection, value_of};
 use super::members;
 use super::rules::Rules;
@@ -31,17 +32,12 @@ pub fn explain_material(
 
 /// The scopes, roles and permissions in a token, from all claims that can contain them, each once.
 pub fn granted(token: &Inspection) -> Vec<String> {
-    let mut all: Vec<String> = Vec::new();
-    for claim in ["permissions", "scope", "scp", "roles", "groups"] {
-        let Some(value) = value_of(&token.payload, claim) else { continue };
-        let list = super::members::strings(value).unwrap_or_default();
-        let spaced = members::string(value);
-        let spaced = spaced.iter().flat_map(|text| text::separated(text, ' ').map(str::to_owned));
-        all.extend(list.into_iter().map(std::borrow::Cow::into_owned).chain(spaced));
-    }
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|name| seen.insert(name.clone()));
-    all
+    granted::once(granted_by_claim(token))
+}
+
+/// The same, by the claims that contain some.
+pub fn granted_by_claim(token: &Inspection) -> Vec<(&'static str, Vec<String>)> {
+    granted::by_claim(|claim| value_of(&token.payload, claim))
 }
 
 fn named(list: &[impl AsRef<str>]) -> String {

@@ -105,18 +105,21 @@ fn remote(
         }
     };
     let (received, why) = block_on(async {
-        let received = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
+        let (received, at) = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
             Ok(connection) => {
                 let received = watched(&connection, call.tool, arguments, bound, progress).await;
+                let at = context.now();
                 connection.close().await;
-                received
+                (received, at)
             }
-            Err(refused) => refused,
+            Err(refused) => (refused, context.now()),
         };
-        let why = caller.explain(target, Some(call.tool), &received.reply, None, context.now()).await;
+        let why = caller.explain(target, Some(call.tool), &received.reply, None, at).await;
         Ok::<_, CliError>((received, why))
     })??;
-    let compared = args.expect.map(|expected| compared(expected, &why.observation, caller.token.is_some()));
+    let compared = args
+        .expect
+        .map(|expected| compared(expected, &why.observation, caller.token.is_some() || target.brings_credentials()));
     on.known = compared.as_ref().map_or_else(|| Exit::of_observation(&why.observation), Expected::exit);
     let answer = match &received.reply {
         Ok(Answer { body: Body::Result(result), .. }) => result.clone(),
@@ -169,9 +172,11 @@ async fn watched(
 fn compared(expected: ExpectedAnswer, observation: &Observation, has_token: bool) -> Expected {
     let code = why::reason_code(observation, has_token);
     match (observation.verdict(), observation.observed()) {
-        (Some(verdict), _) => Expected::new(expected, ActualAnswer { verdict, code }),
+        (verdict @ Some(_), _) | (verdict, Observed::BadArguments) => {
+            Expected::new(expected, ActualAnswer { verdict, code })
+        }
         // Our own gate forbids a tool that it does not know.
-        (None, Observed::NoTool) => Expected::new(expected, ActualAnswer { verdict: Verdict::Forbidden, code }),
+        (None, Observed::NoTool) => Expected::new(expected, ActualAnswer { verdict: Some(Verdict::Forbidden), code }),
         _ => Expected::untold(expected, &observation.to_string()),
     }
 }

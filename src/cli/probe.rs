@@ -7,21 +7,19 @@ use super::paint::{Paint, bad, good, of_observation, warning};
 use super::report::Form;
 use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::Signer;
-use crate::lab::probe::{Card, Extra, Mark, Model, PROBES, Row, Wanted};
-use crate::observe::Why;
+use crate::lab::probe::{Card, Extra, GoodClaims, Mark, Model, Row, planned};
+use crate::observe::{Observed, Why};
 use crate::probing::{self, Request, Stopped};
 use crate::report::tap;
 use crate::target::{Target, describes, fetch_metadata};
 use crate::text::material::Metadata;
-use crate::text::{self, padded, words};
+use crate::text::{padded, words};
 
 /// The result of a probe: the card, or why it was not made.
 enum Outcome {
     Made(Box<Card>),
     NotAccepted(Box<Why>),
-    NoSuchTool(String),
-    PublicList,
+    PublicList(String),
 }
 
 /// Probes a foreign server.
@@ -35,19 +33,9 @@ pub fn run(
 ) -> Result<Exit, CliError> {
     let json = form == Form::Json;
     if !args.run {
-        return Err(CliError::Usage(
-            "--url needs --run: another server is probed, not sent a list of tokens".to_owned(),
-        ));
+        return Err(CliError::Usage("--url needs --run: test tokens are printed only for our own gate".to_owned()));
     }
-    if matches!(target.place, crate::target::Place::Command(_)) {
-        return Err(CliError::Usage(
-            "a program takes no token from its client, so there is nothing to probe; use --url".to_owned(),
-        ));
-    }
-    Runner::needs_tokens(target)?;
-    if let Some(warning) = target.exposure() {
-        on.say(warning);
-    }
+    on.needs_tokens(target)?;
     let like = match &args.like {
         Some(given) => on.source(Some(given))?.map(|source| on.some(source)).transpose()?,
         None if context.signer().is_none() => on.source(None)?.map(|source| on.some(source)).transpose()?,
@@ -56,10 +44,10 @@ pub fn run(
     let arguments = args.arguments.as_deref().map(target::arguments).transpose()?;
     confirm(on, args, target)?;
     let caller = Caller::new(like, context);
-    let signer = context.signer().filter(|signer| fits(signer, &caller));
+    let signer = context.signer().filter(|signer| probing::fits(signer, caller.token.as_deref()));
     if signer.is_none() && caller.token.is_none() {
         return Err(CliError::Usage(
-            "nothing to probe with: give the server's secret (--secret-file), a key whose set it trusts (--signing-key), or a good token (--like TOKEN)".to_owned(),
+            "missing key or token: pass the server's secret (--secret-file), a signing key whose public key it trusts (--signing-key), or a valid token (--like TOKEN)".to_owned(),
         ));
     }
     let shows_progress = on.shows_hints && !json;
@@ -88,7 +76,7 @@ pub fn run(
             is_quick: args.quick,
             metadata: metadata.as_ref(),
         };
-        let (all, mut n) = (planned(args), 0);
+        let (all, mut n) = (planned(args.quick), 0);
         let each = |card: &Card| {
             let Some(row) = card.rows.last() else { return };
             n += 1;
@@ -100,11 +88,8 @@ pub fn run(
         match probing::probe(&request, || context.now(), each).await {
             Ok(card) => Ok(Outcome::Made(Box::new(card))),
             Err(Stopped::Target(error)) => Err(CliError::from(error)),
-            Err(Stopped::PublicList) => Ok(Outcome::PublicList),
-            Err(Stopped::NoSuchTool(listed)) => {
-                let known = text::names(listed.tools.iter().map(|tool| &tool.name), 64, 12, ", ");
-                Ok(Outcome::NoSuchTool(known))
-            }
+            Err(stopped @ Stopped::NoSuchTool(_)) => Err(CliError::Usage(stopped.to_string())),
+            Err(stopped @ Stopped::PublicList) => Ok(Outcome::PublicList(stopped.to_string())),
             Err(Stopped::NotAccepted(stopped)) => {
                 let (reply, tool) = *stopped;
                 let good = Caller::new(Some(model.good.clone()), context);
@@ -116,7 +101,7 @@ pub fn run(
     match (outcome, so_far) {
         (Err(CliError::Signalled(signal)), Some(card)) => {
             // What was found may have taken a long time.
-            let all = words::count(planned(args), "probe");
+            let all = words::count(planned(args.quick), "probe");
             let made = card.rows.len();
             on.say(format_args!("interrupted: {made} of {all} were made, and their results follow"));
             report(on, args, Outcome::Made(Box::new(card)), form, paint)?;
@@ -124,11 +109,6 @@ pub fn run(
         }
         (outcome, _) => report(on, args, outcome??, form, paint),
     }
-}
-
-/// How many probes are made.
-fn planned(args: &TestkitArgs) -> usize {
-    PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count()
 }
 
 /// Writes the result.
@@ -159,7 +139,15 @@ fn report(
                 Exit::Trouble => Exit::Trouble,
                 _ => Exit::NoVerdict,
             };
-            on.say("the good token is not accepted, so nothing can be said about the others");
+            on.say(match why.observation.observed() {
+                Observed::Refused | Observed::Forbidden => {
+                    "the good token is not accepted, so nothing can be said about the others"
+                }
+                Observed::BadArguments => {
+                    "the arguments of the good call are rejected; pass others with --arguments JSON"
+                }
+                _ => "the server did not answer the call of the good token",
+            });
             if form == Form::Json {
                 json::line(on.out, &why.json())?;
             } else {
@@ -167,16 +155,10 @@ fn report(
             }
             Ok(on.known)
         }
-        Outcome::PublicList => {
-            on.say("the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a tool to call with --tool");
+        Outcome::PublicList(sentence) => {
+            on.say(sentence);
             on.known = Exit::NoVerdict;
             Ok(on.known)
-        }
-        Outcome::NoSuchTool(known) => {
-            let tool = text::name(args.tool.as_deref().unwrap_or_default(), 64);
-            Err(CliError::Usage(format!(
-                "the server lists no tool {tool} for the good token, expected one of: {known}"
-            )))
         }
     }
 }
@@ -188,12 +170,12 @@ pub fn wishes<T>(
     metadata: Option<&Metadata>,
     user: &str,
     permissions: &[String],
-    make: impl FnOnce(&Wanted<'_>) -> T,
+    make: impl FnOnce(&GoodClaims<'_>) -> T,
 ) -> T {
     // Others must not choose the audience and the issuer of tokens that our key signs.
     let metadata = metadata.filter(|metadata| describes(metadata, target));
     let usual = ["user".to_owned()];
-    let wanted = Wanted {
+    let wanted = GoodClaims {
         user,
         permissions: if permissions.is_empty() { &usual } else { permissions },
         issuer: context.issuer.as_deref(),
@@ -203,18 +185,13 @@ pub fn wishes<T>(
     wanted.completed(metadata, make)
 }
 
-/// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
-fn fits(signer: &Signer, caller: &Caller) -> bool {
-    caller.token.as_deref().is_none_or(|token| signer.has_signed(token))
-}
-
 /// Other machines are probed only with consent.
 fn confirm(on: &mut Runner<'_>, args: &TestkitArgs, target: &Target) -> Result<(), CliError> {
     if target.is_local() || args.yes {
         return Ok(());
     }
-    let count = planned(args);
-    let question = format!("send about {count} requests, most with bad tokens, to {}", target.place);
+    let count = planned(args.quick);
+    let question = format!("make {count} probes, up to three requests each, most with bad tokens, at {}", target.place);
     if !on.environment.at_terminal {
         return Err(CliError::Usage(format!("--yes is needed to {question}")));
     }

@@ -1,7 +1,6 @@
 //! `portcullis drill --url`: finds when a foreign server starts to refuse a token, and its allowance for clocks.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -15,14 +14,11 @@ use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{NumericDate, TokenId};
 use crate::lab::drill::{Boundary, Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::probe::Model;
-use crate::observe::Reply;
+use crate::observe::{Observed, Reply};
 use crate::probing::{self, Stopped};
 use crate::report::{Case, Report, tap};
-use crate::target::{Carriage, Connection, Dialect, OpenError, Place, Target, fetch_metadata};
+use crate::target::{Carriage, Connection, Dialect, OpenError, Target, fetch_metadata};
 use crate::text;
-
-/// How long the first answers may take.
-const BOUND: Duration = Duration::from_secs(15);
 
 /// Drills a foreign server.
 pub fn run(
@@ -39,18 +35,16 @@ pub fn run(
         [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
     let tool = Runner::tool(tool, "TOKEN TOOL")?;
-    if matches!(target.place, Place::Command(_)) {
-        let sentence = "a program takes no token from its client, so there is no boundary to find; use --url";
-        return Err(CliError::Usage(sentence.to_owned()));
-    }
-    if context.is_set() {
-        return Err(CliError::Usage("--now cannot be used with another server, which has its own clock".to_owned()));
-    }
-    Runner::needs_tokens(target)?;
-    if let Some(warning) = target.exposure() {
-        on.say(warning);
+    on.needs_tokens(target)?;
+    if !args.permissions.is_empty() && args.ttl.is_none() && !args.shifted {
+        return Err(CliError::Usage("--permission needs --ttl or --shifted".to_owned()));
     }
     if args.shifted {
+        if token.is_some() || args.ttl.is_some() {
+            let sentence =
+                "--shifted signs tokens of its own for another server; it cannot be used with a token or --ttl";
+            return Err(CliError::Usage(sentence.to_owned()));
+        }
         return boundaries(on, args, context, target, tool, form, paint);
     }
     let token = match (args.ttl, token) {
@@ -72,7 +66,7 @@ pub fn run(
     let end = drill.expected().rfc3339();
     on.say(format_args!("calling {} until after {end}; press Ctrl-C to stop", text::name(tool, 64)));
     let done = block_on(async {
-        let arguments = first_call(target, &token, tool).await?;
+        let arguments = example_arguments(target, &token, tool).await?;
         probing::drill(target, &token, (tool, &arguments), &mut drill, || context.now()).await
     });
     let signal = match done {
@@ -96,7 +90,7 @@ pub fn run(
 fn model(args: &DrillArgs, context: &Context, target: &Target) -> Result<Model, CliError> {
     let Some(signer) = context.signer() else {
         return Err(CliError::Usage(
-            "a new token needs the server's secret (--secret-file) or a key whose set it trusts (--signing-key)"
+            "a new token needs the server's secret (--secret-file) or a signing key whose public key it trusts (--signing-key)"
                 .to_owned(),
         ));
     };
@@ -107,8 +101,8 @@ fn model(args: &DrillArgs, context: &Context, target: &Target) -> Result<Model, 
     made.map_err(|error| CliError::Usage(error.to_string()))
 }
 
-/// Makes the first call, and returns arguments that fit the tool's schema. It must be allowed.
-async fn first_call(target: &Target, token: &str, tool: &str) -> Result<Map<String, Value>, Stopped> {
+/// Lists the tools, and returns arguments that fit the schema of the tool. The list must not be refused.
+async fn example_arguments(target: &Target, token: &str, tool: &str) -> Result<Map<String, Value>, Stopped> {
     let carriage = Carriage::bearer(Some(token));
     let not_accepted = |reply: Reply| Stopped::NotAccepted(Box::new((reply, Some(tool.to_owned()))));
     let connection = match Connection::open(target, &carriage, &Dialect::Auto).await {
@@ -116,7 +110,7 @@ async fn first_call(target: &Target, token: &str, tool: &str) -> Result<Map<Stri
         Err(OpenError::Target(error)) => return Err(error.into()),
         Err(OpenError::Server(refused)) => return Err(not_accepted(refused.reply)),
     };
-    let (listing, listed) = connection.list(BOUND).await;
+    let (listing, listed) = connection.list(target.timeout.unwrap_or(probing::BOUND)).await;
     let Some(listed) = listed else { return Err(not_accepted(listing.reply)) };
     let info = listed.tools.iter().find(|info| *info.name == *tool);
     let arguments = info.and_then(|info| serde_json::from_str(&info.example).ok()).unwrap_or_default();
@@ -137,12 +131,13 @@ fn refused(
     let (reply, tool) = match stopped {
         Stopped::Target(error) => return Err(error.into()),
         Stopped::NotAccepted(stopped) => *stopped,
-        Stopped::NoSuchTool(_) | Stopped::PublicList => {
-            return Err(CliError::Usage("the server has no such tool".to_owned()));
-        }
+        stopped => return Err(CliError::Usage(stopped.to_string())),
     };
     let why = block_on(caller.explain(target, tool.as_deref(), &reply, None, context.now()))?;
-    on.say("the token is not accepted, so there is no boundary to find");
+    on.say(match why.observation.observed() {
+        Observed::Refused | Observed::Forbidden => "the token is not accepted, so there is no boundary to find",
+        _ => "the server did not answer the call of a good token, so no boundary was found",
+    });
     on.known = match Exit::of_observation(&why.observation) {
         Exit::Trouble => Exit::Trouble,
         _ => Exit::NoVerdict,
@@ -167,7 +162,7 @@ fn boundaries(
     let model = model(args, context, target)?;
     let now = || context.now();
     let found = block_on(async {
-        let arguments = first_call(target, &model.good, tool).await?;
+        let arguments = example_arguments(target, &model.good, tool).await?;
         let call = (tool, &arguments);
         let exp = probing::boundary(target, &model, call, "exp", now).await?;
         let nbf = probing::boundary(target, &model, call, "nbf", now).await?;

@@ -14,7 +14,7 @@ use crate::config;
 use crate::gate::ports::ToolInfo;
 use crate::lab::grid::{Grid, GridCaller, GridCell};
 use crate::lab::probe::Model;
-use crate::probing::{self, RowSeen, Stopped};
+use crate::probing::{self, RowSeen};
 use crate::report::{ReportVerdict, tap};
 use crate::target::{Carriage, Dialect, Listed, Target, fetch_metadata};
 use crate::text::escape::markdown;
@@ -36,13 +36,10 @@ pub fn run(
         return Err(CliError::Usage("--csv cannot be used with another server; use --json".to_owned()));
     }
     let form = args.report.form(json, args.markdown)?;
-    Runner::needs_tokens(target)?;
+    on.needs_tokens(target)?;
     if let Some(path) = args.write_policy.as_deref().filter(|path| path.exists()) {
         let path = text::name(&path.to_string_lossy(), 200);
-        return Err(CliError::Usage(format!("--write-policy: {path} exists already")));
-    }
-    if let Some(warning) = target.exposure() {
-        on.say(warning);
+        return Err(CliError::Usage(format!("--write-policy: {path} already exists")));
     }
     let callers = callers(on, args, context, target)?;
     let grid = block_on(observe(target, &callers, args, context))??;
@@ -89,15 +86,20 @@ fn callers(
         && let Some(source) = on.source(given)?
     {
         on.each(source, |_, token| {
-            if !token.is_empty() && callers.len() < MOST_CALLERS {
-                callers.push(Caller::new(Some(token.to_owned()), context));
+            let is_known = callers.iter().any(|caller: &Caller| caller.token.as_deref() == Some(token));
+            if token.is_empty() || is_known {
+                return Ok(());
             }
+            if callers.len() >= MOST_CALLERS {
+                return Err(CliError::Usage(format!("expected at most {MOST_CALLERS} tokens for another server")));
+            }
+            callers.push(Caller::new(Some(token.to_owned()), context));
             Ok(())
         })?;
     }
     if !args.holders.is_empty() {
         let Some(signer) = context.signer() else {
-            let wanted = "--as needs the server's secret (--secret-file) or a key whose set it trusts (--signing-key)";
+            let wanted = "--as needs the server's secret (--secret-file) or a signing key whose public key it trusts (--signing-key)";
             return Err(CliError::Usage(wanted.to_owned()));
         };
         let metadata = block_on(fetch_metadata(target, None))?;
@@ -118,18 +120,12 @@ fn callers(
 /// Lists the tools as every caller sees them, then calls them.
 async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context: &Context) -> Result<Grid, CliError> {
     let bound = args.server.bound();
-    let stopped = |stopped| match stopped {
-        Stopped::Target(error) => CliError::from(error),
-        Stopped::NotAccepted(_) | Stopped::NoSuchTool(_) | Stopped::PublicList => {
-            CliError::Usage("the server cannot be observed".to_owned())
-        }
-    };
     let mut dialect = Dialect::Auto;
     let mut seen: Vec<(Carriage, RowSeen)> = Vec::new();
     let mut all = Listed::default();
     for caller in callers {
         let carriage = caller.carriage();
-        let row = probing::list(target, &carriage, &mut dialect, bound).await.map_err(stopped)?;
+        let row = probing::list(target, &carriage, &mut dialect, bound).await?;
         if let Some(listed) = &row.listed {
             all.add(listed.clone());
         }
@@ -137,10 +133,10 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
     }
     let chosen: Vec<ToolInfo> = all.tools.iter().filter(|tool| tool.reads_only || args.yes).cloned().collect();
     for (carriage, row) in &mut seen {
-        probing::call_each(target, carriage, &dialect, &chosen, bound, row).await.map_err(stopped)?;
+        probing::call_each(target, carriage, &dialect, &chosen, bound, row).await?;
     }
     let mut tools: Vec<Arc<str>> = all.tools.iter().map(|tool| Arc::clone(&tool.name)).collect();
-    // A tool of the given policy that nobody sees is a difference too.
+    // A tool of the given policy that no caller sees gets a column too, without a verdict.
     if !context.policy_path.is_empty() && !tools.is_empty() {
         let policy = context.rules().policy;
         let missing = policy.tools().iter().map(|rule| &rule.name).filter(|name| !all.has(name));

@@ -10,15 +10,14 @@ use tokio::time::sleep;
 
 use super::values::duration;
 use super::{CliError, Context, Runner};
-use crate::auth::why::granted;
-use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId, TokenStatus};
+use crate::auth::{Decision, Inspection, NumericDate, Rules, TokenId};
 use crate::config::TargetConfig;
 use crate::gate::RawArguments;
 use crate::gate::arguments;
 use crate::observe::{Observation, Observed, Reply, Sightings, Visibility, Why};
 use crate::signals::TerminationSignals;
 use crate::target::{
-    self, Asked, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError,
+    Asked, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Place, Target, TargetError,
 };
 use crate::text;
 
@@ -30,20 +29,21 @@ pub struct TargetOptions {
     #[arg(long, value_name = "URL", conflicts_with_all = ["target", "command"])]
     pub url: Option<String>,
 
-    /// A server of the configuration file, by its name
+    /// Name of a server in the configuration file
     #[arg(long, value_name = "NAME", conflicts_with = "command")]
     pub target: Option<String>,
 
-    /// A further header of each request, as in --header 'X-Tenant: blue'; a value env:NAME is taken from the
+    /// Additional header for each request, as in --header 'X-Tenant: blue'; a value env:NAME is taken from the
     /// environment. Repeatable
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
 
-    /// How long to wait for each answer of that server [default: 1m]
+    /// How long to wait for each answer of that server [default: 1m; for testkit and drill 15s]. Connecting takes at most
+    /// 20s
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
 
-    /// Program of another server, which is started and speaks MCP over standard input and output
+    /// Command that starts another server, which speaks MCP over standard input and output
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
@@ -75,21 +75,29 @@ impl TargetOptions {
                 let Some(config) = context.targets.iter().find(|config| config.name == *name) else {
                     let known = text::names(context.targets.iter().map(|config| &config.name), 64, 16, ", ");
                     let known = if context.targets.is_empty() {
-                        "it names none".to_owned()
+                        "the configuration file has none".to_owned()
                     } else {
-                        format!("it names {known}")
+                        format!("the configuration file has: {known}")
                     };
-                    let sentence = format!("no target {} in the configuration file: {known}", text::name(name, 64));
+                    let sentence = format!("unknown target {}; {known}", text::name(name, 64));
                     return Err(CliError::Usage(sentence));
                 };
                 let target = configured(config)?;
                 let more = headers()?;
-                Target { headers: target.headers.iter().cloned().chain(more).collect(), ..target }
+                if matches!(target.place, Place::Command(_)) && !more.is_empty() {
+                    return Err(CliError::Usage("--header cannot be used with a program".to_owned()));
+                }
+                let is_replaced = |header: &&Header| more.iter().any(|new| new.name == header.name);
+                let kept: Vec<Header> = target.headers.iter().filter(|header| !is_replaced(header)).cloned().collect();
+                Target { headers: kept.into_iter().chain(more).collect(), ..target }
             }
             (None, None, []) => {
                 if !self.headers.is_empty() || self.timeout.is_some() {
-                    let option = if self.headers.is_empty() { "--timeout" } else { "--header" };
-                    return Err(CliError::Usage(format!("{option} needs --url or --target")));
+                    let needs = match self.headers.is_empty() {
+                        true => "--timeout needs --url, --target or a program",
+                        false => "--header needs --url or --target",
+                    };
+                    return Err(CliError::Usage(needs.to_owned()));
                 }
                 return Ok(None);
             }
@@ -100,6 +108,10 @@ impl TargetOptions {
                 Target::command("program", command)?
             }
         };
+        if context.is_set() {
+            let sentence = "--now cannot be used with another server, which has its own clock";
+            return Err(CliError::Usage(sentence.to_owned()));
+        }
         Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), timeout: self.timeout, ..found }))
     }
 
@@ -143,8 +155,6 @@ pub struct Caller {
     /// Whether a policy was given, from which the server's decisions can be predicted. The built-in one is that of our
     /// own gate.
     has_policy: bool,
-    /// Whether an issuer or a preset describes the token's claims.
-    is_mapped: bool,
 }
 
 impl Caller {
@@ -155,36 +165,18 @@ impl Caller {
             None => context.rules(),
         };
         let inspection = token.as_deref().map(|token| rules.inspect(token));
-        let own = rules.issuers.own();
-        let issuer = token.as_deref().and_then(|token| rules.issuer_of(token));
-        let is_mapped = context.preset.is_some() || issuer.is_some_and(|issuer| !std::ptr::eq(issuer, own));
-        Self { token, inspection, has_policy: !context.policy_path.is_empty(), is_mapped, rules }
+        Self { token, inspection, has_policy: !context.policy_path.is_empty(), rules }
     }
 
-    /// Our decision about a call; `None` if no policy that contains the tool was given. Where the signature cannot be
-    /// checked here, it is taken for good: the server may have the key. Without an issuer or a preset for the token, all
-    /// claims that usually carry permissions count.
+    /// Our decision about a call; `None` if no policy that contains the tool was given.
     pub fn prediction(&self, tool: &str, now: NumericDate) -> Option<Decision> {
-        self.rules.policy.tool(tool).filter(|_| self.has_policy)?;
-        let decide = || self.rules.decide(&Call { token: self.token.as_deref(), tool }, now);
-        let Some(inspection) = &self.inspection else { return Some(decide()) };
-        let faults = ["bad_signature", "expired", "not_yet_valid", "revoked", "malformed", "too_large"];
-        match inspection.judged.status(now) {
-            TokenStatus::Invalid(reason) | TokenStatus::OutOfTime(_, reason) if faults.contains(&reason.code()) => {
-                Some(decide())
-            }
-            TokenStatus::Valid(_) if self.is_mapped => Some(decide()),
-            _ => Some(self.rules.decide_holding(&self.permissions(), tool)),
-        }
+        let judged = self.inspection.as_ref().map(|inspection| &inspection.judged);
+        self.rules.predict(judged, tool, now).filter(|_| self.has_policy)
     }
 
-    /// The permissions of the token: by the mapping of its issuer, or else from all claims that usually carry some.
+    /// The permissions that a server may find in the token.
     pub fn permissions(&self) -> Vec<String> {
-        match &self.inspection {
-            Some(inspection) if self.is_mapped => inspection.judged.permissions.clone(),
-            Some(inspection) => granted(inspection),
-            None => Vec::new(),
-        }
+        self.inspection.as_ref().map(|inspection| inspection.judged.granted().to_vec()).unwrap_or_default()
     }
 
     /// Explains an answer to this caller that has just arrived: to the handshake, to the list, or to a call of `tool`.
@@ -223,12 +215,15 @@ impl Runner<'_> {
         no_token: bool,
     ) -> Result<Option<String>, CliError> {
         if target.has_own_credentials() {
-            return match given {
-                Some(_) => Err(CliError::Usage("--header 'Authorization: …' cannot be used with a token".to_owned())),
-                None => Ok(None),
+            return match (given, no_token) {
+                (Some(_), _) => Err(CliError::Usage("a header Authorization cannot be used with a token".to_owned())),
+                (None, true) => {
+                    Err(CliError::Usage("--no-token cannot be used with a header Authorization".to_owned()))
+                }
+                (None, false) => Ok(None),
             };
         }
-        let is_program = matches!(target.place, target::Place::Command(_));
+        let is_program = matches!(target.place, Place::Command(_));
         if is_program {
             if given.is_some() {
                 let sentence = "a program takes its credentials from its environment; a token cannot be passed to it";
@@ -244,15 +239,36 @@ impl Runner<'_> {
 }
 
 impl Runner<'_> {
-    /// Rejects a header with credentials for a command whose requests carry tokens of their own: two `Authorization`
-    /// headers would be sent, and the server would choose.
-    pub fn needs_tokens(target: &Target) -> Result<(), CliError> {
-        match target.has_own_credentials() {
-            true => Err(CliError::Usage(
+    /// Prepares a command whose requests carry tokens of their own. Rejects a header with credentials, because two
+    /// `Authorization` headers would be sent and the server would choose; and a program, to which no token is sent. Warns
+    /// if tokens are sent in clear.
+    pub fn needs_tokens(&mut self, target: &Target) -> Result<(), CliError> {
+        if target.has_own_credentials() {
+            return Err(CliError::Usage(
                 "a header Authorization cannot be used here: each request carries a token of its own".to_owned(),
-            )),
-            false => Ok(()),
+            ));
         }
+        if matches!(target.place, Place::Command(_)) {
+            let sentence = "a program takes no token from its client, so tokens cannot be tested with it; use --url";
+            return Err(CliError::Usage(sentence.to_owned()));
+        }
+        if let Some(warning) = target.exposure() {
+            self.say(warning);
+        }
+        Ok(())
+    }
+
+    /// Reads the token of `--compare`, with which the tools are listed once more.
+    pub fn compared(
+        &mut self,
+        given: Option<&str>,
+        target: &Target,
+        context: &Context,
+    ) -> Result<Option<Caller>, CliError> {
+        let Some(given) = given else { return Ok(None) };
+        self.needs_tokens(target)?;
+        let source = self.source(Some(given))?;
+        Ok(Some(Caller::new(source.map(|source| self.some(source)).transpose()?, context)))
     }
 }
 

@@ -34,14 +34,7 @@ pub fn run(
     };
     let token = on.token_for(&target, args.token.as_deref(), args.no_token)?;
     let caller = Caller::new(token, context);
-    let other = match &args.compare {
-        Some(given) => {
-            let source = on.source(Some(given))?;
-            let token = source.map(|source| on.some(source)).transpose()?;
-            Some(Caller::new(token, context))
-        }
-        None => None,
-    };
+    let other = on.compared(args.compare.as_deref(), &target, context)?;
     let found = block_on(list(&target, &caller, other.as_ref(), args, context))??;
     match found {
         Found::Lists { server, line, listed, other } => {

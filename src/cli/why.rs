@@ -8,9 +8,8 @@ use super::arguments::WhyArgs;
 use super::paint::{Paint, of_observation};
 use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::NumericDate;
 use crate::config;
-use crate::observe::{Certainty, Observation, Question, Reply, Why, answer_of};
+use crate::observe::{Certainty, Observation, Question, Unseen, Why, answer_of};
 use crate::target::{Called, Connection, Dialect, Listed, Target};
 use crate::text::material::{self, Material};
 
@@ -42,19 +41,15 @@ fn of_server(on: &mut Runner<'_>, args: &WhyArgs, context: &Context, target: &Ta
         [] => None,
         [token] => Some(token.as_str()),
         _ => {
-            return Err(CliError::Usage("expected at most a token: with --url, the server itself is asked".to_owned()));
+            return Err(CliError::Usage(
+                "expected at most one argument, the token: with --url, the response comes from the server".to_owned(),
+            ));
         }
     };
     let arguments = args.arguments.as_deref().map(target::arguments).transpose()?;
     let token = on.token_for(target, token, args.no_token)?;
     let caller = Caller::new(token, context);
-    let other = match &args.compare {
-        Some(given) => {
-            let source = on.source(Some(given))?;
-            Some(Caller::new(source.map(|source| on.some(source)).transpose()?, context))
-        }
-        None => None,
-    };
+    let other = on.compared(args.compare.as_deref(), target, context)?;
     block_on(ask(target, &caller, other.as_ref(), args, arguments, context))?
 }
 
@@ -69,16 +64,13 @@ async fn ask(
 ) -> Result<Why, CliError> {
     let bound = args.server.bound();
     let tool = args.tool.as_deref();
-    let explain = async |reply: &Reply, tool: Option<&str>, visibility| {
-        caller.explain(target, tool, reply, visibility, context.now()).await
-    };
     let connection = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
         Ok(connection) => connection,
-        Err(Called { reply, .. }) => return Ok(explain(&reply, tool, None).await),
+        Err(Called { reply, .. }) => return Ok(caller.explain(target, tool, &reply, None, context.now()).await),
     };
     let (listing, listed) = connection.list(bound).await;
     let Some(tool) = tool else {
-        let why = explain(&listing.reply, None, None).await;
+        let why = caller.explain(target, None, &listing.reply, None, context.now()).await;
         connection.close().await;
         return Ok(why);
     };
@@ -87,10 +79,11 @@ async fn ask(
         info.and_then(|info| target::arguments(&info.example).ok()).unwrap_or_default()
     });
     let answered = connection.call(tool, arguments, bound).await;
+    let at = context.now();
     let seen = list_for(target, other, &connection, bound).await?;
     let visibility =
         target::visibility(&connection, listed.as_ref(), seen.as_ref(), tool, &answered.reply, bound).await;
-    let why = explain(&answered.reply, Some(tool), Some(visibility)).await;
+    let why = caller.explain(target, Some(tool), &answered.reply, Some(visibility), at).await;
     connection.close().await;
     Ok(why)
 }
@@ -114,6 +107,10 @@ async fn list_for(
 
 /// Explains a response that was saved, pasted or piped.
 fn of_response(on: &mut Runner<'_>, args: &WhyArgs, context: &Context) -> Result<Why, CliError> {
+    let for_servers = [(args.compare.is_some(), "--compare"), (args.arguments.is_some(), "--arguments")];
+    if let Some((_, option)) = for_servers.into_iter().find(|(is_given, _)| *is_given) {
+        return Err(CliError::Usage(format!("{option} needs --url, --target or a program")));
+    }
     let (token, response) = match args.words.as_slice() {
         [] => (None, "-"),
         [only] if answer_of(only).is_some() => (None, only.as_str()),
@@ -138,17 +135,18 @@ fn of_response(on: &mut Runner<'_>, args: &WhyArgs, context: &Context) -> Result
     };
     let caller = Caller::new(token, context);
     let observation = Observation::of(&Ok(answer));
-    // The answer arrived some time ago. Without a time of its own, now is the best guess.
-    let now: NumericDate = context.now();
+    // The response arrived some time ago. Its Date is the best guess, and then the clocks cannot be compared.
+    let now = observation.date.unwrap_or_else(|| context.now());
     let prediction = args.tool.as_deref().and_then(|tool| caller.prediction(tool, now));
     Ok(Why::explain(&Question {
-        is_token_unknown: !args.no_token,
+        unseen: (!args.no_token).then_some(Unseen::NotGiven),
         observation: &observation,
         token: caller.inspection.as_ref(),
         rules: &caller.rules,
         tool: args.tool.as_deref(),
         prediction: prediction.as_ref(),
         metadata: None,
+        is_described: false,
         url: None,
         visibility: None,
         now,

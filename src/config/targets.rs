@@ -65,6 +65,7 @@ impl TargetConfig {
             _ if found.name.is_empty() => fault("name is missing"),
             (Some(_), false) => fault("url cannot be used with command"),
             (None, true) => fault("expected url or command"),
+            (None, false) if !found.headers.is_empty() => fault("headers cannot be used with command"),
             _ => Ok(found),
         }
     }

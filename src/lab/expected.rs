@@ -21,8 +21,8 @@ const VERDICTS: [(&str, Verdict); 3] =
 /// The answer to a call, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActualAnswer<'a> {
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The verdict; `None` if the answer does not contain one.
+    pub verdict: Option<Verdict>,
     /// The code of the reason or of the error, or `allowed`; `None` if the server did not give one.
     pub code: Option<&'a str>,
 }
@@ -75,11 +75,14 @@ impl ExpectedAnswer {
     /// Compares an answer with the expected one.
     pub fn compare(self, actual: ActualAnswer<'_>) -> Comparison {
         let is_met = match (self, actual.code) {
+            (Self::Verdict(_) | Self::Reason(_), _) if actual.verdict.is_none() => {
+                return Comparison::Unknown(format!("expected {}, got {}", self.word(), actual.words()));
+            }
             (Self::Verdict(Verdict::Allowed), Some(code)) => code == word_of(Verdict::Allowed),
-            (Self::Verdict(verdict), _) => actual.verdict == verdict,
+            (Self::Verdict(verdict), _) => actual.verdict == Some(verdict),
             (expected, Some(code)) => code == expected.word(),
-            (expected, None) if expected.verdict() == actual.verdict => {
-                let (wanted, got) = (expected.word(), word_of(actual.verdict));
+            (expected, None) if Some(expected.verdict()) == actual.verdict => {
+                let (wanted, got) = (expected.word(), word_of(expected.verdict()));
                 return Comparison::Unknown(format!("expected {wanted}, got {got} without a reason"));
             }
             (_, None) => false,
@@ -94,7 +97,7 @@ impl ExpectedAnswer {
 impl<'a> ActualAnswer<'a> {
     /// Creates it from a decision that was not followed by a call.
     pub fn decided(decision: &'a Decision) -> Self {
-        Self { verdict: decision.verdict(), code: Some(decision.code()) }
+        Self { verdict: Some(decision.verdict()), code: Some(decision.code()) }
     }
 
     /// Creates it from the gate's decision and the outcome of the call.
@@ -102,9 +105,9 @@ impl<'a> ActualAnswer<'a> {
         Self { code: outcome.trouble_code().or(Some(decision.code())), ..Self::decided(decision) }
     }
 
-    /// Formats the answer: `allowed`, `allowed (tool_failed)`, `unauthorized (expired)`.
+    /// Formats the answer: `allowed`, `allowed (tool_failed)`, `unauthorized (expired)`, `no verdict (invalid_arguments)`.
     fn words(self) -> String {
-        let verdict = word_of(self.verdict);
+        let verdict = self.verdict.map_or("no verdict", word_of);
         match self.code.filter(|code| *code != verdict) {
             Some(code) => format!("{verdict} ({code})"),
             None => verdict.to_owned(),
@@ -141,14 +144,26 @@ mod tests {
     ) {
         let expected = ExpectedAnswer::named(word).expect("a word");
         let wanted = fault.map_or(Comparison::Met, |fault| Comparison::NotMet(fault.to_owned()));
-        assert_eq!(expected.compare(ActualAnswer { verdict, code }), wanted);
+        assert_eq!(expected.compare(ActualAnswer { verdict: Some(verdict), code }), wanted);
     }
 
     #[test]
     fn without_a_reason_only_the_verdict_can_be_compared() {
         let expired = ExpectedAnswer::named("expired").expect("a reason");
-        let found = expired.compare(ActualAnswer { verdict: Verdict::Unauthorized, code: None });
+        let found = expired.compare(ActualAnswer { verdict: Some(Verdict::Unauthorized), code: None });
         assert_eq!(found, Comparison::Unknown("expected expired, got unauthorized without a reason".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_about_the_arguments_decides_only_whether_it_is_one() {
+        let rejected = ActualAnswer { verdict: None, code: Some("invalid_arguments") };
+        let compared = |word| ExpectedAnswer::named(word).expect("a word").compare(rejected);
+        assert_eq!(compared("invalid_arguments"), Comparison::Met);
+        for word in ["allowed", "forbidden", "permission_missing"] {
+            let sentence = format!("expected {word}, got no verdict (invalid_arguments)");
+            assert_eq!(compared(word), Comparison::Unknown(sentence));
+        }
+        assert!(matches!(compared("tool_failed"), Comparison::NotMet(_)));
     }
 
     #[test]

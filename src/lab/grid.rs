@@ -64,7 +64,8 @@ impl GridCell {
     pub fn word(&self) -> &'static str {
         match &self.observation {
             Some(observation) => match observation.observed() {
-                Observed::Ran | Observed::Failed | Observed::BadArguments => "allowed",
+                Observed::Ran | Observed::Failed => "allowed",
+                Observed::BadArguments => "bad arguments",
                 Observed::Forbidden => "forbidden",
                 Observed::Refused => "unauthorized",
                 Observed::NoTool => "hidden",
@@ -209,6 +210,9 @@ impl Grid {
                     case.without_verdict(&cell.observation.as_ref().map(ToString::to_string).unwrap_or_default())
                 }
                 (None, _) => case.skipped("the policy does not contain the tool"),
+                (Some(_), None) if cell.observation.is_none() && cell.listed == Some(false) => {
+                    case.without_verdict("not called: the server does not list it for this caller")
+                }
                 (Some(_), None) if cell.observation.is_none() => case.skipped("not called: it may change something"),
                 (Some(_), None) => {
                     case.without_verdict(&cell.observation.as_ref().map(ToString::to_string).unwrap_or_default())

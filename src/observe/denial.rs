@@ -69,14 +69,15 @@ impl Observed {
         }
     }
 
-    /// The server's verdict about the token and the tool; `None` if the answer does not say it. Arguments and tools
-    /// are only checked behind a gate, so an answer about them means that the call was allowed.
+    /// The server's verdict about the token and the tool; `None` if the answer does not contain one. A tool runs behind
+    /// the gate, so its failure means that the call was allowed. Arguments may be checked in front of it.
     pub const fn verdict(self) -> Option<Verdict> {
         match self {
-            Self::Ran | Self::Failed | Self::BadArguments => Some(Verdict::Allowed),
+            Self::Ran | Self::Failed => Some(Verdict::Allowed),
             Self::Forbidden => Some(Verdict::Forbidden),
             Self::Refused => Some(Verdict::Unauthorized),
-            Self::NoTool
+            Self::BadArguments
+            | Self::NoTool
             | Self::TooLarge
             | Self::Throttled
             | Self::ServerFailed
@@ -130,8 +131,8 @@ shapes! {
     INVALID_TOKEN = stated("401_invalid_token", Observed::Refused, "the server rejects the token itself");
     NO_ERROR = stated("401_challenge", Observed::Refused, "the server asks for a token and names no error");
     BARE_401 = stated("401_bare", Observed::Refused, "the server answers 401 without a reason: WWW-Authenticate is missing");
-    INVALID_REQUEST = stated("400_invalid_request", Observed::Refused, "the server could not read the Authorization header");
-    WORDS_400 = inferred("400_words", Observed::Refused, "the server answers 400 and speaks of the token");
+    INVALID_REQUEST = stated("400_invalid_request", Observed::Refused, "the server reports a malformed request");
+    WORDS_400 = inferred("400_words", Observed::Refused, "the server answers 400 and mentions the token");
     INSUFFICIENT_SCOPE = stated("403_insufficient_scope", Observed::Forbidden, "the server accepts the token, but requires scopes that it lacks");
     TOKEN_403 = stated("403_invalid_token", Observed::Refused, "the server rejects the token itself, with status 403");
     HOST_CHECK = stated("host_check", Observed::Unclear, "the server does not accept the Host or Origin header of this request; it did not look at the token");
@@ -140,12 +141,12 @@ shapes! {
         Observed::Refused,
         "the server answers 403 and mentions the token"
     );
-    BARE_403 = stated("403_bare", Observed::Forbidden, "the server forbids the call and does not say which scope is missing");
+    BARE_403 = stated("403_bare", Observed::Forbidden, "the server answers 403 without a reason");
     RPC_DENIED = inferred("rpc_denied", Observed::Forbidden, "the server forbids the call with a JSON-RPC error");
     RPC_CODE_DENIED = inferred("rpc_access_code", Observed::Forbidden, "the server answers with a JSON-RPC code that gateways use for a denied call");
-    RPC_UNAUTHENTICATED = inferred("rpc_unauthenticated", Observed::Refused, "the server does not accept the token, and says so with a JSON-RPC error");
+    RPC_UNAUTHENTICATED = inferred("rpc_unauthenticated", Observed::Refused, "the server rejects the token with a JSON-RPC error");
     RESULT_DENIED = inferred("result_denied", Observed::Forbidden, "the server forbids the call with a tool result that reports an error");
-    RESULT_UNAUTHENTICATED = inferred("result_unauthenticated", Observed::Refused, "the server does not accept the token, and says so in a tool result");
+    RESULT_UNAUTHENTICATED = inferred("result_unauthenticated", Observed::Refused, "the server rejects the token with a tool result");
     ERROR_FORBIDDEN = stated("result_error_forbidden", Observed::Forbidden, "the server answers {\"error\":\"forbidden\"}");
     ERROR_UNAUTHORIZED = stated("result_error_unauthorized", Observed::Refused, "the server answers {\"error\":\"unauthorized\"}");
     UNKNOWN_TOOL = stated("rpc_unknown_tool", Observed::NoTool, "the server says that it has no such tool");
@@ -154,17 +155,17 @@ shapes! {
     RESULT_BAD_ARGUMENTS = inferred("result_invalid_arguments", Observed::BadArguments, "the tool does not accept the arguments");
     TOOL_FAILED = stated("result_error", Observed::Failed, "the tool ran and reported an error");
     ASKS_BACK = stated("input_required", Observed::Ran, "the tool asks for further input before it answers");
-    RPC_ERROR = stated("rpc_error", Observed::Unclear, "the server answers with a JSON-RPC error that does not speak of access");
+    RPC_ERROR = stated("rpc_error", Observed::Unclear, "the server answers with a JSON-RPC error that does not mention access");
     TOO_LARGE = stated("too_large", Observed::TooLarge, "the server finds the request or its headers too large");
     THROTTLED = stated("429", Observed::Throttled, "the server limits the rate of requests; the same token may be accepted later");
-    SERVER_FAILED = stated("5xx", Observed::ServerFailed, "the server failed; that says nothing about the token");
-    UNAVAILABLE = stated("503", Observed::ServerFailed, "the server is not available at the moment; that says nothing about the token");
-    SESSION_GONE = stated("404_session", Observed::Unclear, "the server does not know the session any longer");
+    SERVER_FAILED = stated("5xx", Observed::ServerFailed, "the server failed, which says nothing about the token");
+    UNAVAILABLE = stated("503", Observed::ServerFailed, "the server is temporarily unavailable, which says nothing about the token");
+    SESSION_GONE = stated("404_session", Observed::Unclear, "the server no longer knows the session");
     NOT_FOUND = stated("404", Observed::NotMcp, "nothing is served at this address");
-    WRONG_METHOD = stated("405", Observed::NotMcp, "the server does not take MCP requests at this address");
-    REDIRECT = stated("3xx", Observed::NotMcp, "the server redirects to another address, which the token is not sent to");
+    WRONG_METHOD = stated("405", Observed::NotMcp, "the server does not accept MCP requests at this address");
+    REDIRECT = stated("3xx", Observed::NotMcp, "the server redirects to another address; the token is not sent there");
     NOT_MCP = stated("not_mcp", Observed::NotMcp, "the answer is not MCP");
-    OTHER_STATUS = stated("4xx", Observed::Unclear, "the server refuses the request, and not because of the token as far as it says");
+    OTHER_STATUS = stated("4xx", Observed::Unclear, "the server rejects the request without mentioning the token");
     UNREACHABLE = stated("unreachable", Observed::Silent, "the server cannot be reached");
     CLOSED = stated("closed", Observed::Silent, "the server closed the connection without an answer");
     TIMED_OUT = stated("timed_out", Observed::Silent, "the server did not answer in time");
@@ -174,11 +175,11 @@ shapes! {
 
 /// Returns the table of shapes as Markdown, for the documentation.
 pub fn markdown() -> String {
-    let mut out = String::from("| code | verdict | known by | meaning |\n|---|---|---|---|\n");
+    let mut out = String::from("| code | verdict | basis | meaning |\n|---|---|---|---|\n");
     for shape in SHAPES {
         let basis = match shape.basis {
-            Basis::Stated => "what it states",
-            Basis::Inferred => "words or codes",
+            Basis::Stated => "stated",
+            Basis::Inferred => "inferred",
         };
         let Shape { code, observed, sentence, .. } = shape;
         let _ = writeln!(out, "| `{code}` | {} | {basis} | {sentence} |", observed.word());
@@ -188,7 +189,7 @@ pub fn markdown() -> String {
 
 /// Phrases in free text, in lower case, with what they mean. The first one that occurs decides, so the more specific
 /// ones come first.
-const PHRASES: [(&str, Observed); 52] = [
+const PHRASES: [(&str, Observed); 51] = [
     ("unknown tool", Observed::NoTool),
     ("tool not found", Observed::NoTool),
     ("no such tool", Observed::NoTool),
@@ -198,7 +199,6 @@ const PHRASES: [(&str, Observed); 52] = [
     ("insufficient permission", Observed::Forbidden),
     ("insufficient privilege", Observed::Forbidden),
     ("missing scope", Observed::Forbidden),
-    ("missing required scope", Observed::Forbidden),
     ("missing permission", Observed::Forbidden),
     ("requires scope", Observed::Forbidden),
     ("required scope", Observed::Forbidden),
@@ -243,7 +243,7 @@ const PHRASES: [(&str, Observed); 52] = [
     ("invalid jwt", Observed::Refused),
 ];
 
-/// Returns the meaning of free text by its phrases; `None` if it does not speak of access.
+/// Returns the meaning of free text by its phrases; `None` if it does not mention access.
 pub fn meaning(text: &str) -> Option<Observed> {
     let text = crate::text::head(text, 4096).to_lowercase();
     // The earliest phrase is the subject of the sentence; of two at one place, the first of the table counts.

@@ -17,4 +17,4 @@ pub use observation::Observation;
 pub use pasted::{answer_of, http_date};
 pub use seen::{Progress, ServerSeen};
 pub use visibility::{Sightings, Visibility};
-pub use why::{Cause, Certainty, Question, Why};
+pub use why::{Cause, Certainty, Question, Unseen, Why};

@@ -230,7 +230,6 @@ fn of_error(code: i64, message: &str, data: &Value) -> &'static Shape {
     };
     let lower = said.to_lowercase();
     match (code, meaning(&said)) {
-        (-32602 | -32601 | -32002, Some(Observed::NoTool)) => &denial::UNKNOWN_TOOL,
         (-32602 | -32601, _) if says_no_such_tool(&lower) => &denial::UNKNOWN_TOOL,
         (_, Some(Observed::NoTool)) => &denial::UNKNOWN_TOOL,
         (_, Some(Observed::Forbidden)) => &denial::RPC_DENIED,
@@ -270,7 +269,9 @@ fn says_no_such_tool(said: &str) -> bool {
     let said = text::head(said, 4096).to_lowercase();
     let after = said.find("tool ").and_then(|at| said.get(at..)).unwrap_or_default();
     let name_and_rest: Vec<&str> = after.splitn(3, ' ').collect();
-    matches!(name_and_rest.as_slice(), [_, _, rest] if rest.starts_with("not found") || rest.starts_with("does not exist"))
+    // After a colon it is the error of a tool that ran: `Error executing tool read_data: not found`.
+    matches!(name_and_rest.as_slice(), [_, name, rest]
+        if !name.ends_with(':') && (rest.starts_with("not found") || rest.starts_with("does not exist")))
 }
 
 /// Whether the text of a failed tool is that of the validators in the SDKs.

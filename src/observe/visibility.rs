@@ -44,6 +44,11 @@ impl Visibility {
     }
 }
 
+/// Whether an answer is about the call of a tool that exists.
+fn is_about_the_call(called: &Observation) -> bool {
+    called.verdict().is_some() || called.observed() == Observed::BadArguments
+}
+
 impl Sightings<'_> {
     /// Concludes from what was seen.
     pub fn visibility(&self) -> Visibility {
@@ -57,13 +62,9 @@ impl Sightings<'_> {
         match (self.listed, self.listed_for_other) {
             (Some(true), _) => Visibility::Listed,
             (_, Some(true)) if is_denied_as_absent || is_like_random => Visibility::Masked,
-            (_, Some(true)) => Visibility::Hidden,
+            (Some(false), Some(true)) => Visibility::Hidden,
             // A call that the server answers in another way than that of a random name proves that the tool exists.
-            (Some(false), _)
-                if told.is_some()
-                    && self.called.is_some_and(|called| called.verdict().is_some())
-                    && !is_like_random =>
-            {
+            (Some(false), _) if told.is_some() && self.called.is_some_and(is_about_the_call) && !is_like_random => {
                 Visibility::Hidden
             }
             (Some(false), Some(false)) if is_like_random || is_denied_as_absent => Visibility::Absent,

@@ -11,7 +11,7 @@ use super::observation::Observation;
 use super::visibility::Visibility;
 use crate::auth::evaluation::TokenStatus;
 use crate::auth::explain::Explanation;
-use crate::auth::why::granted;
+use crate::auth::why::{granted, granted_by_claim};
 use crate::auth::{Decision, Inspection, NumericDate, Reason, Rules, Verdict};
 use crate::text::material::Metadata;
 use crate::text::{self, Span, words};
@@ -123,6 +123,15 @@ impl Certainty {
     }
 }
 
+/// Why the credentials of a request are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// The answer was pasted or saved, without its request.
+    NotGiven,
+    /// They come from a header or from the environment of a program.
+    Elsewhere,
+}
+
 /// The facts that an answer is explained from.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
@@ -130,8 +139,8 @@ pub struct Question<'a> {
     pub observation: &'a Observation,
     /// The token that was sent.
     pub token: Option<&'a Inspection>,
-    /// Whether a token may have been sent that is not known here, as with a pasted answer.
-    pub is_token_unknown: bool,
+    /// Why the credentials of the request are not known, if it may have carried some besides `token`.
+    pub unseen: Option<Unseen>,
     /// The rules here.
     pub rules: &'a Rules,
     /// The tool that was called.
@@ -140,6 +149,9 @@ pub struct Question<'a> {
     pub prediction: Option<&'a Decision>,
     /// The server's metadata as a protected resource (RFC 9728).
     pub metadata: Option<&'a Metadata>,
+    /// Whether the metadata describe the address that was called. Others must not be used (RFC 9728 §3.3): a server could
+    /// name the resource of somebody else, for which the user would then get a token.
+    pub is_described: bool,
     /// The address that was called.
     pub url: Option<&'a str>,
     /// Whether the tool exists.
@@ -202,6 +214,8 @@ impl Candidate {
             | Cause::Signature
             | Cause::Revoked
             | Cause::ToolHidden => Certainty::Inferred,
+            // Only a challenge without an error is for a request without a token (RFC 6750 §3.1).
+            Cause::NoToken if observation.shape == &denial::BARE_401 => Certainty::Inferred,
             // The server forbids the call, but does not say that it is about permissions.
             Cause::Permission | Cause::NoToken if observation.shape == &denial::BARE_403 => Certainty::Inferred,
             _ if observation.is_inferred() => Certainty::Inferred,
@@ -330,7 +344,7 @@ impl Why {
             let mut fitting = fitting.into_iter();
             let main = fitting.next().unwrap_or_else(|| {
                 let said = observation.said.as_deref().unwrap_or_default();
-                Candidate::new(cause, format!("the server says so: {said}"))
+                Candidate::new(cause, format!("the server says: {said}"))
             });
             rest = fitting.chain(others).collect::<Vec<_>>().into_iter();
             (Some(main), Certainty::Stated)
@@ -370,6 +384,7 @@ impl Why {
         let observation = question.observation;
         match self.cause {
             // The sentence of a refused token would contradict that there was none.
+            Cause::NoToken if observation.codes().is_empty() => {}
             Cause::NoToken => self.notes.push(format!("answer: {}", observation.codes())),
             _ => self.notes.push(format!("answer: {observation}")),
         }
@@ -388,14 +403,7 @@ impl Why {
         }
         match question.metadata {
             Some(metadata) => {
-                let is_other = |url: &str, resource: &str| {
-                    let resource = resource.trim_end_matches('/').to_ascii_lowercase();
-                    let rest = url.to_ascii_lowercase().strip_prefix(&resource).map(str::to_owned);
-                    rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with(['/', '?']))
-                };
-                if let (Some(url), Some(resource)) = (question.url, &metadata.resource)
-                    && is_other(url, resource)
-                {
+                if metadata.resource.is_some() && !question.is_described {
                     self.findings.push(
                         "the server's metadata names a different resource than this URL; clients must not use such metadata (RFC 9728 §3.3)"
                             .to_owned(),
@@ -492,6 +500,7 @@ fn candidates(question: &Question<'_>) -> Vec<Candidate> {
                 Some(tool) if question.token.is_some() => format!("the server ran {tool} with this token"),
                 Some(tool) => format!("the server ran {tool}"),
                 None if question.token.is_some() => "the server accepts this token".to_owned(),
+                None if question.unseen.is_some() => "the server accepts the request".to_owned(),
                 None => "the server answers without a token".to_owned(),
             },
         )],
@@ -501,7 +510,7 @@ fn candidates(question: &Question<'_>) -> Vec<Candidate> {
         Observed::BadArguments => vec![
             Candidate::new(
                 Cause::Arguments,
-                format!("the call was allowed, but its arguments were not accepted: {}", said()),
+                format!("the server rejected the arguments; it may not have checked the permissions yet: {}", said()),
             )
             .ask_for("other arguments; `portcullis tools` shows the schema"),
         ],
@@ -510,14 +519,14 @@ fn candidates(question: &Question<'_>) -> Vec<Candidate> {
         Observed::NoTool => vec![no_tool(question)],
         Observed::TooLarge => vec![
             Candidate::new(Cause::TooLarge, observation.shape.sentence)
-                .ask_for("a smaller token: fewer groups or roles in it, or a larger limit of the server"),
+                .ask_for("a smaller token (fewer groups or roles), or a higher limit on the server"),
         ],
         Observed::Throttled => vec![
-            Candidate::new(Cause::Rate, observation.shape.sentence)
-                .ask_for("nothing: wait, and send the same token again"),
+            Candidate::new(Cause::Rate, observation.shape.sentence).ask_for("nothing; retry later with the same token"),
         ],
         Observed::ServerFailed => vec![
-            Candidate::new(Cause::ServerFailed, observation.shape.sentence).ask_for("a look into the server's log"),
+            Candidate::new(Cause::ServerFailed, observation.shape.sentence)
+                .ask_for("the server's log, with the time of the call"),
         ],
         Observed::NotMcp => vec![
             Candidate::new(Cause::NotMcp, observation.to_string()).ask_for("the path of the MCP endpoint, often /mcp"),
@@ -525,7 +534,7 @@ fn candidates(question: &Question<'_>) -> Vec<Candidate> {
         Observed::Silent => vec![Candidate::new(Cause::Down, observation.to_string())],
         Observed::Unclear if observation.shape == &denial::HOST_CHECK => vec![
             Candidate::new(Cause::HostCheck, observation.shape.sentence)
-                .ask_for("the server's allowed hosts to contain the name in the URL"),
+                .ask_for("the URL's host name to be added to the server's allowed hosts"),
         ],
         Observed::Unclear => vec![Candidate::new(Cause::Unknown, observation.to_string())],
     }
@@ -563,43 +572,36 @@ fn scopes(question: &Question<'_>) -> Vec<Candidate> {
         [] => "none".to_owned(),
         names => text::names(names.iter(), 64, 16, join),
     };
+    // The server may read another claim than the one that contains a scope.
+    let lacking = |wanted: &[String], needs: String| {
+        let missing: Vec<String> = wanted.iter().filter(|scope| !held.contains(scope)).cloned().collect();
+        let candidate =
+            Candidate::new(Cause::Permission, observation.shape.sentence).has(held_text(question)).needs(needs);
+        if missing.is_empty() {
+            let sentence = "the server says that scopes are missing, but the token has them";
+            let ask = "the name of the claim that the server reads scopes from, and a token with them in it";
+            Candidate { sentence: sentence.to_owned(), ..candidate }.ask_for(ask)
+        } else {
+            candidate.ask_for(format!("a token with {}", list(&missing, ", ")))
+        }
+    };
     if observation.scopes.is_empty() {
         let named = &observation.named;
         if !named.is_empty() {
-            let missing: Vec<String> = named.iter().filter(|scope| !held.contains(scope)).cloned().collect();
-            let wanted = list(if missing.is_empty() { named } else { &missing }, ", ");
-            let named = list(named, ", ");
-            return vec![
-                Candidate::new(Cause::Permission, observation.shape.sentence)
-                    .has(list(&held, ", "))
-                    .needs(format!("{named}, according to the message"))
-                    .ask_for(format!("a token with {wanted}")),
-            ];
+            return vec![lacking(named, format!("{}, according to the message", list(named, ", ")))];
         }
         let needs = by_policy();
-        let candidate = Candidate::new(Cause::Permission, observation.shape.sentence).has(list(&held, ", "));
+        let candidate = Candidate::new(Cause::Permission, observation.shape.sentence).has(held_text(question));
         return vec![if needs.is_empty() {
             candidate
                 .needs("not known: the server does not name a scope")
-                .ask_for("the scopes or roles for this tool from its owner")
+                .ask_for("the scopes or roles that the tool requires (ask the server's owner)")
         } else {
             let needs = list(&needs, " or ");
             candidate.needs(format!("{needs}, by the policy here; the server names no scope")).ask_for(needs)
         }];
     }
-    let missing: Vec<String> = observation.scopes.iter().filter(|scope| !held.contains(scope)).cloned().collect();
-    let candidate = Candidate::new(Cause::Permission, observation.shape.sentence)
-        .has(list(&held, ", "))
-        .needs(list(&observation.scopes, ", "));
-    vec![if missing.is_empty() {
-        Candidate {
-            sentence: format!("{}, but the token has every scope that it names", observation.shape.sentence),
-            ..candidate
-        }
-        .ask_for("the claim that the server reads scopes from; it may be another one")
-    } else {
-        candidate.ask_for(format!("a token with {}", list(&missing, ", ")))
-    }]
+    vec![lacking(&observation.scopes, list(&observation.scopes, ", "))]
 }
 
 fn no_tool(question: &Question<'_>) -> Candidate {
@@ -608,7 +610,7 @@ fn no_tool(question: &Question<'_>) -> Candidate {
         Some(Visibility::Hidden | Visibility::Masked) => {
             Candidate::new(Cause::ToolHidden, format!("{tool} exists, but the server hides it from this token"))
                 .has(held_text(question))
-                .ask_for("the scopes or roles for this tool from its owner")
+                .ask_for("the scopes or roles that the tool requires (ask the server's owner)")
         }
         Some(Visibility::Absent) => {
             Candidate::new(Cause::ToolMissing, format!("the server has no tool {tool}: no token at hand sees it"))
@@ -625,16 +627,26 @@ fn no_tool(question: &Question<'_>) -> Candidate {
     }
 }
 
+/// What the token holds, with the claims that contain it.
 fn held_text(question: &Question<'_>) -> String {
-    match question.token.map(granted).unwrap_or_default().as_slice() {
-        [] => "no permission".to_owned(),
-        held => text::names(held.iter(), 64, 16, ", "),
+    let claims = question.token.map(granted_by_claim).unwrap_or_default();
+    let of_claim =
+        |(claim, names): &(&str, Vec<String>)| format!("{} in {claim}", text::names(names.iter(), 64, 16, ", "));
+    match claims.iter().map(of_claim).collect::<Vec<_>>() {
+        held if held.is_empty() => "no permission".to_owned(),
+        held => held.join("; "),
     }
 }
 
 fn refused(question: &Question<'_>) -> Vec<Candidate> {
     let Some(token) = question.token else {
-        if question.is_token_unknown && speaks_of_a_token(question.observation) {
+        if question.unseen == Some(Unseen::Elsewhere) {
+            let sentence = "the server rejects the credentials of the request, which come from a header or the program's environment and are not checked here";
+            return vec![
+                Candidate::new(Cause::Unknown, sentence).ask_for("the server's log, with the time of the call"),
+            ];
+        }
+        if question.unseen == Some(Unseen::NotGiven) && speaks_of_a_token(question.observation) {
             let sentence = "the server rejects the token of that request, which was not given here";
             let ask = "the token, to compare it with the answer: portcullis why TOKEN RESPONSE";
             return vec![Candidate::new(Cause::Unknown, sentence).ask_for(ask)];
@@ -655,10 +667,10 @@ fn refused(question: &Question<'_>) -> Vec<Candidate> {
     if found.is_empty() {
         let sentence = match token.judged.status(question.now) {
             TokenStatus::NotVerified(_) => {
-                "nothing visible in the token explains it; its signature cannot be checked here, and it may have been revoked there"
+                "nothing in the token explains the refusal; its signature cannot be verified here, and the server may have revoked it"
             }
             _ => {
-                "by everything visible here the token is fine; it may have been revoked there, or the server may expect other keys, another issuer or another audience"
+                "the token looks valid from here; the server may have revoked it, or may expect another key, issuer or audience"
             }
         };
         found.push(Candidate::new(Cause::Unknown, sentence).ask_for("the server's log, with the time of the call"));
@@ -675,10 +687,15 @@ fn speaks_of_a_token(observation: &Observation) -> bool {
     observation.challenge.as_ref().is_some_and(|challenge| challenge.param("error").is_some()) && !is_missing
 }
 
+/// The server's metadata, if they describe the address that was called.
+fn described<'a>(question: &Question<'a>) -> Option<&'a Metadata> {
+    question.metadata.filter(|_| question.is_described)
+}
+
 /// The token that the server needs, as far as its metadata say it.
 fn needed_token(question: &Question<'_>) -> String {
-    let from = question.metadata.and_then(|metadata| metadata.issuers.first());
-    let resource = question.metadata.and_then(|metadata| metadata.resource.as_ref());
+    let from = described(question).and_then(|metadata| metadata.issuers.first());
+    let resource = described(question).and_then(|metadata| metadata.resource.as_ref());
     let mut words = "a bearer token".to_owned();
     if let Some(issuer) = from {
         let _ = write!(words, " from {}", text::name(issuer, TEXT));
@@ -713,19 +730,29 @@ fn times(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
                 )
                 .has(format!("exp {}", exp.rfc3339()))
                 .needs(format!("exp after {}, the server's time", there.rfc3339()))
-                .ask_for("clocks in step (NTP), or a fresh token"),
+                .ask_for("synchronized clocks (NTP), or a fresh token"),
             );
         }
     }
-    if let Some(iat) = life.iat.filter(|iat| iat.since(there) > Span::SECOND) {
+    if let Some(iat) = life.iat.filter(|iat| iat.since(now) > Span::SECOND || iat.since(there) > Span::SECOND) {
+        let is_ours = iat.since(now) > Span::SECOND;
+        let (sentence, by, ask) = match is_ours {
+            true => (
+                "iat is in the future, which some servers reject",
+                "",
+                "a token with the right iat, or synchronized clocks (NTP)",
+            ),
+            false => (
+                "iat is in the future by the server's clock, which some servers reject: the clocks differ",
+                ", the server's time",
+                "synchronized clocks (NTP)",
+            ),
+        };
         return Some(
-            Candidate::new(
-                Cause::NotYetValid,
-                "the token was issued in the future by the server's clock, which some servers refuse: the clocks differ",
-            )
-            .has(format!("iat {}", iat.rfc3339()))
-            .needs(format!("iat before {}, the server's time", there.rfc3339()))
-            .ask_for("clocks in step (NTP)"),
+            Candidate::new(Cause::NotYetValid, sentence)
+                .has(format!("iat {}", iat.rfc3339()))
+                .needs(format!("iat before {}{by}", if is_ours { now } else { there }.rfc3339()))
+                .ask_for(ask),
         );
     }
     let nbf = life.nbf?;
@@ -736,7 +763,7 @@ fn times(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
         Candidate::new(Cause::NotYetValid, format!("the token is not valid yet{by}"))
             .has(format!("nbf {}", nbf.rfc3339()))
             .needs(format!("nbf before {}", there.rfc3339()))
-            .ask_for("patience until nbf, or clocks in step (NTP)")
+            .ask_for("a retry after nbf, or synchronized clocks (NTP)")
     })
 }
 
@@ -756,7 +783,7 @@ fn differs_by_slash(one: &str, other: &str) -> bool {
 }
 
 fn audience(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
-    let resource = question.metadata?.resource.as_deref()?;
+    let resource = described(question)?.resource.as_deref()?;
     let claims = token.named();
     if claims.aud.iter().any(|aud| aud == resource) {
         return None;
@@ -767,11 +794,11 @@ fn audience(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
     };
     let slash = claims.aud.iter().any(|aud| differs_by_slash(aud, resource));
     let sentence = if slash {
-        "the token's audience differs from the server's resource by a slash at the end"
+        "the token's audience differs from the server's resource by a trailing slash"
     } else if claims.aud.is_empty() {
-        "the token names no audience, and the server has one"
+        "the token has no `aud`, but the server expects one"
     } else {
-        "the token is for another audience than this server"
+        "the token is intended for another audience"
     };
     let resource = text::name(resource, TEXT);
     Some(
@@ -783,7 +810,7 @@ fn audience(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
 }
 
 fn issuer(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
-    let servers = &question.metadata?.issuers;
+    let servers = &described(question)?.issuers;
     if servers.is_empty() {
         return None;
     }
@@ -794,9 +821,9 @@ fn issuer(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
     let slash = iss.as_ref().is_some_and(|iss| servers.iter().any(|server| differs_by_slash(server, iss)));
     let has = iss.as_deref().map_or_else(|| "no iss".to_owned(), |iss| format!("iss {}", text::name(iss, TEXT)));
     let sentence = if slash {
-        "the token's issuer differs from the server's authorization server by a slash at the end"
+        "the token's issuer differs from the server's authorization server by a trailing slash"
     } else {
-        "the token is not from an authorization server that this server names"
+        "the token's issuer is not one of the server's authorization servers"
     };
     let servers = text::names(servers.iter(), 128, 4, " or ");
     Some(

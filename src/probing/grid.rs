@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Stopped;
 use crate::gate::ports::ToolInfo;
 use crate::lab::grid::GridCell;
 use crate::observe::Observation;
-use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target};
+use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
 
 /// What one caller saw: the list, and the answers to calls.
 pub struct RowSeen {
@@ -39,10 +38,10 @@ pub async fn list(
     carriage: &Carriage,
     dialect: &mut Dialect,
     bound: Duration,
-) -> Result<RowSeen, Stopped> {
+) -> Result<RowSeen, TargetError> {
     let connection = match Connection::open(target, carriage, dialect).await {
         Ok(connection) => connection,
-        Err(OpenError::Target(error)) => return Err(error.into()),
+        Err(OpenError::Target(error)) => return Err(error),
         Err(OpenError::Server(refused)) => {
             let refused = Some(Observation::of(&refused.reply));
             return Ok(RowSeen { listed: None, refused, answers: Vec::new() });
@@ -63,13 +62,13 @@ pub async fn call_each(
     tools: &[ToolInfo],
     bound: Duration,
     row: &mut RowSeen,
-) -> Result<(), Stopped> {
+) -> Result<(), TargetError> {
     let mut connection: Option<Connection> = None;
     for tool in tools {
         if connection.as_ref().is_none_or(|open| !open.is_open()) {
             connection = match Connection::open(target, carriage, dialect).await {
                 Ok(open) => Some(open),
-                Err(OpenError::Target(error)) => return Err(error.into()),
+                Err(OpenError::Target(error)) => return Err(error),
                 Err(OpenError::Server(refused)) => {
                     row.answers.push((Arc::clone(&tool.name), Observation::of(&refused.reply)));
                     continue;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::auth::{Inspection, NumericDate, Rules, TokenId, Verdict, Verifier};
+use crate::auth::{Inspection, NumericDate, Rules, Signer, TokenId, Verdict, Verifier};
 use crate::lab::drill::{Boundary, Drill};
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Mark, Model, PROBES, Probe, Row, is_refusal};
+use crate::observe::why::skew_of;
 use crate::observe::{Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
 use crate::text::material::Metadata;
@@ -24,11 +25,8 @@ pub use plan::ForeignServer;
 /// A name that no server has, to see how a missing tool is answered.
 pub const NO_SUCH_TOOL: &str = "portcullis_probe_of_a_missing_tool";
 
-/// How long the answer to one request may take.
-const BOUND: Duration = Duration::from_secs(15);
-
-/// Clocks that differ by less are taken for equal: `Date` has whole seconds, and an answer takes a while.
-const NOTABLE_SKEW: Span = Span::seconds(2);
+/// How long the answer to one request may take by default.
+pub const BOUND: Duration = Duration::from_secs(15);
 
 /// How long to wait for a server that limits the rate, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -49,23 +47,33 @@ pub struct Request<'a> {
     pub metadata: Option<&'a Metadata>,
 }
 
-/// Why a probe did not take place.
-#[derive(Debug)]
+/// Why a probe did not take place. The sentence is safe to show.
+#[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The target cannot be used as described.
-    Target(TargetError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// The good token was not accepted: the answer, and the tool that was called.
+    #[error("the server did not accept the good token")]
     NotAccepted(Box<(Reply, Option<String>)>),
     /// The tool is not in the list.
+    #[error("the server does not list this tool for the good token; expected one of: {}", names_of(.0))]
     NoSuchTool(Box<Listed>),
     /// No tool is declared as read-only, and the list is given to everybody: it says nothing about tokens.
+    #[error(
+        "the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a \
+         tool to call (testkit --run --tool TOOL)"
+    )]
     PublicList,
 }
 
-impl From<TargetError> for Stopped {
-    fn from(error: TargetError) -> Self {
-        Self::Target(error)
-    }
+fn names_of(listed: &Listed) -> String {
+    text::names(listed.tools.iter().map(|tool| &tool.name), 64, 12, ", ")
+}
+
+/// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
+pub fn fits(signer: &Signer, token: Option<&str>) -> bool {
+    token.is_none_or(|token| signer.has_signed(token))
 }
 
 /// Converts a probe's token to a request's.
@@ -99,10 +107,16 @@ struct Prober<'a> {
 }
 
 /// An answer to a probe.
-struct Asked {
+struct ProbeReply {
     reply: Reply,
     /// Whether it came before the call: to the handshake.
     is_early: bool,
+}
+
+impl ProbeReply {
+    fn observation(&self) -> Observation {
+        Observation::of(&self.reply)
+    }
 }
 
 impl Prober<'_> {
@@ -112,19 +126,19 @@ impl Prober<'_> {
     }
 
     /// Makes the whole request with a token: handshake, and the call or the list.
-    async fn ask(&mut self, carriage: &Carriage) -> Result<Asked, TargetError> {
+    async fn ask(&mut self, carriage: &Carriage) -> Result<ProbeReply, TargetError> {
         let connection = match Connection::open(self.target, carriage, &self.dialect).await {
             Ok(connection) => connection,
             Err(OpenError::Target(error)) => return Err(error),
             Err(OpenError::Server(refused)) => {
                 self.requests += 1;
-                return Ok(Asked { reply: refused.reply, is_early: true });
+                return Ok(ProbeReply { reply: refused.reply, is_early: true });
             }
         };
         let reply = self.request(&connection).await;
         self.requests += connection.sent();
         connection.close().await;
-        Ok(Asked { reply, is_early: false })
+        Ok(ProbeReply { reply, is_early: false })
     }
 
     async fn request(&self, connection: &Connection) -> Reply {
@@ -135,24 +149,23 @@ impl Prober<'_> {
     }
 
     /// Like [`Prober::ask`]; waits once if the server limits the rate.
-    async fn ask_patiently(&mut self, carriage: &Carriage) -> Result<(Observation, bool), TargetError> {
-        let Asked { reply, is_early } = self.ask(carriage).await?;
-        let observation = Observation::of(&reply);
-        if observation.observed() != Observed::Throttled {
-            return Ok((observation, is_early));
+    async fn ask_patiently(&mut self, carriage: &Carriage) -> Result<ProbeReply, TargetError> {
+        let first = self.ask(carriage).await?;
+        if first.observation().observed() != Observed::Throttled {
+            return Ok(first);
         }
-        let wanted = reply.ok().and_then(|answer| answer.http?.retry_after?.trim().parse().ok());
+        let wanted = first.reply.ok().and_then(|answer| answer.http?.retry_after?.trim().parse().ok());
         let pause = Duration::from_secs(wanted.unwrap_or(1)).min(LONGEST_PAUSE);
         tokio::time::sleep(pause).await;
-        let Asked { reply, is_early } = self.ask(carriage).await?;
-        Ok((Observation::of(&reply), is_early))
+        self.ask(carriage).await
     }
 
     /// Tries a token in every way: with the whole request, and if the handshake is refused, with the call alone, as a
     /// client does that was let in with another token. A server that only guards its front door is open.
     async fn try_token(&mut self, good: &Connection, carriage: &Carriage) -> Result<Tried, TargetError> {
-        let (observation, is_early) = self.ask_patiently(carriage).await?;
-        if is_early
+        let answered = self.ask_patiently(carriage).await?;
+        let observation = answered.observation();
+        if answered.is_early
             && is_refusal(&observation)
             && let Some(Called { reply, .. }) = good.repeat(self.target, carriage, true).await?
         {
@@ -212,7 +225,7 @@ pub async fn probe(
     });
     let name = tool.as_ref().map(|(name, _)| name.clone());
     let arguments = tool.as_ref().map_or_else(String::new, |(_, arguments)| json!(arguments).to_string());
-    let mut prober = Prober { target, dialect: connection.dialect(), tool, requests: connection.sent() };
+    let mut prober = Prober { target, dialect: connection.dialect(), tool, requests: 0 };
     let reply = prober.request(&connection).await;
     let first = Observation::of(&reply);
     if first.verdict() != Some(Verdict::Allowed) {
@@ -237,8 +250,7 @@ pub async fn probe(
         extras: Vec::new(),
     };
     // The clock of the server decides, so its lead is not an allowance.
-    if let Some(skew) = first.date.map(|date| date.since(now().whole_second())).filter(|skew| skew.abs() > NOTABLE_SKEW)
-    {
+    if let Some(skew) = first.date.and_then(|date| skew_of(date, now())) {
         card.skew = skew;
     }
     let good_answer = first.observed();
@@ -263,7 +275,7 @@ pub async fn probe(
         each(&card);
     }
     if !request.is_quick {
-        card.extras = sessions(&connection, request).await?;
+        card.extras = sessions(&connection, request, &mut prober).await?;
         card.extras.extend(other_revision(request, &mut prober).await?);
     }
     card.extras.extend(doubts(&mut prober, &good).await?);
@@ -295,7 +307,7 @@ async fn doubts(prober: &mut Prober<'_>, good: &Carriage) -> Result<Vec<Extra>, 
     let doubt = |name, found| Extra { group: "good", name, degree: Degree::Must, found, is_sound: None };
     let mut found = Vec::new();
     // A server that refuses every token after a while would look sound.
-    let (again, _) = prober.ask_patiently(good).await?;
+    let again = prober.ask_patiently(good).await?.observation();
     if again.verdict() != Some(Verdict::Allowed) {
         let sentence = format!("at the end, the good token was not accepted any longer: {again}");
         found.push(doubt("good token again", sentence));
@@ -310,22 +322,27 @@ async fn doubts(prober: &mut Prober<'_>, good: &Carriage) -> Result<Vec<Extra>, 
 
 /// Whether the list of tools is given without a token.
 async fn is_public(prober: &mut Prober<'_>) -> Result<bool, TargetError> {
-    let (anonymous, _) = prober.ask_patiently(&Carriage::default()).await?;
+    let anonymous = prober.ask_patiently(&Carriage::default()).await?.observation();
     Ok(anonymous.verdict() == Some(Verdict::Allowed))
 }
 
 /// Tries to use and to end the session of the good token with another user's, and to end it without one.
-async fn sessions(connection: &Connection, request: &Request<'_>) -> Result<Vec<Extra>, TargetError> {
+async fn sessions(
+    connection: &Connection,
+    request: &Request<'_>,
+    prober: &mut Prober<'_>,
+) -> Result<Vec<Extra>, TargetError> {
     let (target, model) = (request.target, request.model);
     if connection.session().is_none() {
         return Ok(Vec::new());
     }
-    let other = model.signed(&model.with("sub", json!("another-user")));
+    let other = model.signed(&model.of_another_user());
     let other = other.map(|token| Carriage::bearer(Some(&token)));
     let mut found = Vec::new();
     if let Some(other) = &other
         && let Some(Called { reply, .. }) = connection.repeat(target, other, true).await?
     {
+        prober.requests += 1;
         let observation = Observation::of(&reply);
         let accepted = match observation.verdict() {
             _ if is_refusal(&observation) => Some(false),
@@ -349,6 +366,7 @@ async fn sessions(connection: &Connection, request: &Request<'_>) -> Result<Vec<
     for (name, degree, carriage) in ends {
         let Some(carriage) = carriage else { continue };
         let Some(Called { reply, .. }) = connection.end_with(target, &carriage).await? else { continue };
+        prober.requests += 1;
         let status = reply.as_ref().ok().and_then(|answer| answer.http.as_ref()).map(|http| http.status);
         let ended = match status {
             Some(200..=299) => Some(true),
@@ -377,14 +395,14 @@ async fn other_revision(request: &Request<'_>, prober: &mut Prober<'_>) -> Resul
         Dialect::Discovery(_) => Dialect::Handshake(LATEST_HANDSHAKE.to_owned()),
         _ => Dialect::Discovery(LATEST_DISCOVERY.to_owned()),
     };
-    let (good, _) = prober.ask_patiently(&Carriage::bearer(Some(&request.model.good))).await?;
+    let good = prober.ask_patiently(&Carriage::bearer(Some(&request.model.good))).await?.observation();
     let mut found = Vec::new();
     if good.verdict() == Some(Verdict::Allowed) {
         let essential =
             PROBES.iter().filter(|probe| probe.is_quick && probe.degree == Degree::Must && probe.name != GOOD);
         for probe in essential {
             let Some(carried) = probe.make(request.model) else { continue };
-            let (observation, _) = prober.ask_patiently(&carriage(&carried)).await?;
+            let observation = prober.ask_patiently(&carriage(&carried)).await?.observation();
             let row = Row::new(probe, probe.degree, None, Some(observation), good.observed());
             found.push(Extra {
                 group: "other revision",
@@ -452,8 +470,16 @@ pub async fn drill(
     Ok(())
 }
 
-/// The longest allowance that is searched for, in seconds: the largest that any known server has, and one more.
-const LONGEST_ALLOWANCE: i64 = 301;
+/// The longest leeway that is searched for, in seconds: the largest of our own gate, and one more.
+const LONGEST_LEEWAY: i64 = 301;
+
+/// Whether the server accepted the token; `None` if the answer does not show it. Arguments are checked after the token.
+fn accepts_token(observation: &Observation) -> Option<bool> {
+    match observation.observed() {
+        Observed::BadArguments => Some(true),
+        _ => observation.verdict().map(|verdict| verdict == Verdict::Allowed),
+    }
+}
 
 /// Finds how long after `exp` (`claim` is `exp`) or before `nbf` the server accepts a token, without waiting: by
 /// bisection over tokens that are signed with the trusted key.
@@ -468,17 +494,17 @@ pub async fn boundary(
     let mut prober = Prober { target, dialect: Dialect::Auto, tool, requests: 0 };
     let mut found = Boundary { accepted: None, refused: None, tries: 0, skew: Span::ZERO };
     // By whose clock the tokens expire: a good answer shows it.
-    let Asked { reply, .. } = prober.ask(&Carriage::bearer(Some(&model.good))).await?;
-    let good = Observation::of(&reply);
-    if good.verdict() != Some(Verdict::Allowed) {
-        return Err(Stopped::NotAccepted(Box::new((reply, Some(call.0.to_owned())))));
+    let answered = prober.ask_patiently(&Carriage::bearer(Some(&model.good))).await?;
+    let good = answered.observation();
+    if accepts_token(&good) != Some(true) {
+        return Err(Stopped::NotAccepted(Box::new((answered.reply, Some(call.0.to_owned())))));
     }
     if let Some(skew) = good.date.map(|date| date.since(now().whole_second())).filter(|skew| skew.abs() > Span::SECOND)
     {
         found.skew = skew;
     }
     // From well inside to beyond every allowance.
-    let (mut low, mut high) = (-2, LONGEST_ALLOWANCE);
+    let (mut low, mut high) = (-2, LONGEST_LEEWAY);
     for distance in [low, high] {
         try_at(&mut prober, model, claim, distance, &now, &mut found).await?;
     }
@@ -511,14 +537,11 @@ async fn try_at(
     claims.insert(claim.to_owned(), time.whole_second().json_number());
     claims.insert("iat".to_owned(), at.plus(-span).plus(-Span::HOUR).whole_second().json_number());
     let token = model.signed(&Value::Object(claims).to_string()).unwrap_or_default();
-    let Asked { reply, .. } = prober.ask(&Carriage::bearer(Some(&token))).await?;
+    let answered = prober.ask_patiently(&Carriage::bearer(Some(&token))).await?;
     found.tries += 1;
-    let accepted = match Observation::of(&reply).verdict() {
-        Some(Verdict::Allowed) => true,
-        Some(_) => false,
-        None => {
-            return Err(Stopped::NotAccepted(Box::new((reply, prober.tool.as_ref().map(|(name, _)| name.clone())))));
-        }
+    let Some(accepted) = accepts_token(&answered.observation()) else {
+        let tool = prober.tool.as_ref().map(|(name, _)| name.clone());
+        return Err(Stopped::NotAccepted(Box::new((answered.reply, tool))));
     };
     let place = if accepted { &mut found.accepted } else { &mut found.refused };
     *place = Some(match (*place, accepted) {

@@ -1,8 +1,8 @@
 //! Explains an answer with what can be found out about the server.
 
-use super::{Place, Target, fetch_metadata};
+use super::{Place, Target, describes, fetch_metadata};
 use crate::auth::{Decision, Inspection, NumericDate, Rules};
-use crate::observe::{Observation, Observed, Question, Reply, Visibility, Why};
+use crate::observe::{Observation, Observed, Question, Reply, Unseen, Visibility, Why};
 use crate::text::material::Metadata;
 
 /// A request to explain: of the handshake, the list, or a call.
@@ -51,13 +51,14 @@ impl Asked<'_> {
             Place::Command(_) => None,
         };
         Why::explain(&Question {
-            is_token_unknown: false,
+            unseen: (self.token.is_none() && self.target.brings_credentials()).then_some(Unseen::Elsewhere),
             observation: &observation,
             token: self.token,
             rules: self.rules,
             tool: self.tool,
             prediction: self.prediction,
             metadata,
+            is_described: metadata.is_some_and(|metadata| describes(metadata, self.target)),
             url,
             visibility: self.visibility,
             now: self.now,

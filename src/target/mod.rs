@@ -187,6 +187,11 @@ impl Target {
         self.timeout.unwrap_or(CALL_TIMEOUT)
     }
 
+    /// Whether requests carry credentials that are not a token of ours: a header, or those of a program.
+    pub fn brings_credentials(&self) -> bool {
+        self.has_own_credentials() || matches!(self.place, Place::Command(_))
+    }
+
     /// A name from its address: the host and the port, or the program.
     pub fn default_name(&self) -> String {
         match &self.place {

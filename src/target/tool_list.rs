@@ -71,7 +71,8 @@ fn tool(entry: &Value) -> Option<ToolInfo> {
         schema @ Value::Object(_) if is_bounded(schema) => schema.clone(),
         _ => json!({ "type": "object" }),
     };
-    let example = example(&schema).to_string();
+    let example = Some(example(&schema).to_string()).filter(|text| text.len() <= LARGEST_EXAMPLE);
+    let example = example.unwrap_or_else(|| "{}".to_owned());
     let hint = |name: &str| hints[name].as_bool();
     let reads_only = hint("readOnlyHint").unwrap_or(false);
     Some(ToolInfo {
@@ -96,8 +97,15 @@ pub fn example(schema: &Value) -> Value {
     value_for(schema, schema, 0, &mut left)
 }
 
-/// The most values of an example: a schema that refers to itself several times would make it grow without end.
+/// The most values of an example; a large one that is copied from the schema counts several times. A schema that refers
+/// to itself or to a large value several times would make it grow without end.
 const MOST_VALUES: usize = 500;
+
+/// How many bytes of a value that is copied count as one value.
+const BYTES_OF_VALUE: usize = 64;
+
+/// The largest example, in bytes of JSON text.
+const LARGEST_EXAMPLE: usize = 64 << 10;
 
 /// The deepest nesting for which an example is made.
 const DEEPEST: usize = 6;
@@ -111,13 +119,11 @@ fn value_for(schema: &Value, root: &Value, depth: usize, left: &mut usize) -> Va
         Some(target) if depth < DEEPEST => return value_for(target, root, depth + 1, left),
         _ => schema,
     };
-    for given in ["default", "const"] {
-        if let Some(value) = schema.get(given) {
-            return value.clone();
-        }
-    }
-    if let Some(first) = schema["enum"].as_array().or(schema["examples"].as_array()).and_then(|all| all.first()) {
-        return first.clone();
+    let given = ["default", "const"].iter().find_map(|name| schema.get(*name));
+    let first = || schema["enum"].as_array().or(schema["examples"].as_array()).and_then(|all| all.first());
+    if let Some(value) = given.or_else(first) {
+        *left = left.saturating_sub(value.to_string().len() / BYTES_OF_VALUE);
+        return if *left == 0 { Value::Null } else { value.clone() };
     }
     for several in ["anyOf", "oneOf", "allOf"] {
         let mut options = schema[several].as_array().into_iter().flatten();

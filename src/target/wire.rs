@@ -21,9 +21,10 @@ use tokio::sync::watch;
 
 use super::carriage::Carriage;
 use super::{Place, Target, TargetError, is_loopback};
+use crate::clock::{Clock as _, SystemClock};
 use crate::http::{self, ClientError};
 use crate::observe::{Answer, Body, HttpHead, NoAnswer, Reply};
-use crate::text::material::{Challenge, parse_challenge};
+use crate::text::material::{Challenge, bearer_challenge};
 use crate::text::{self, cause};
 
 /// The largest body of an answer that is read, in bytes.
@@ -282,6 +283,8 @@ fn events(answer: Response, record: Option<(Wire, HttpHead, Value)>) -> Stream {
         if pending > MAX_BODY { Err(WireError("an event is too large".to_owned())) } else { Ok(chunk) }
     });
     let (mut record, mut messages) = (record, 0);
+    let clock = SystemClock::new();
+    let opened = clock.monotonic();
     SseStream::from_bytes_stream(bounded)
         .map(move |event| {
             let mut event = match event {
@@ -299,6 +302,9 @@ fn events(answer: Response, record: Option<(Wire, HttpHead, Value)>) -> Stream {
             let is_awaited = record.as_ref().is_some_and(|(.., id)| answers(data, id));
             let body = if is_awaited { Body::read(data) } else { Body::Empty };
             if let Some((wire, head, _)) = record.take_if(|_| is_response(&body)) {
+                // The header was sent when the stream was opened: its time has gone on since then.
+                let waited = Duration::from_secs((clock.monotonic().saturating_sub(opened)).as_secs());
+                let head = HttpHead { date: head.date.map(|date| date.plus(waited.into())), ..head };
                 wire.record(Ok(Answer { http: Some(head), body }));
             } else if messages > MOST_MESSAGES
                 && let Some((wire, ..)) = record.take()
@@ -353,15 +359,8 @@ pub(super) fn head_of(answer: &Response) -> HttpHead {
 /// Returns the challenge for a bearer token, or else the first one. An empty or unreadable header still is a challenge.
 fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     let values = headers.get_all(WWW_AUTHENTICATE);
-    let all: Vec<Challenge> = values
-        .iter()
-        .map(|value| {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            // Several challenges may share a header; the one for a bearer token is used.
-            let bearer = value.to_ascii_lowercase().find(", bearer ").and_then(|at| value.get(at + 2..));
-            parse_challenge(bearer.unwrap_or(&value)).unwrap_or_default()
-        })
-        .collect();
+    let read = |value: &HeaderValue| bearer_challenge(&String::from_utf8_lossy(value.as_bytes()));
+    let all: Vec<Challenge> = values.iter().map(|value| read(value).unwrap_or_default()).collect();
     let bearer = all.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"));
     bearer.or(all.first()).cloned()
 }

@@ -225,7 +225,7 @@ fn response(text: &str) -> Option<Response> {
             // After a redirect or an interim response, only the last response counts.
             response = Response { status: Some(status), ..Response::default() };
         } else if let Some(value) = header(line, "www-authenticate") {
-            let challenge = parse_challenge(&whole_value(value, lines.get(n + 1..).unwrap_or_default()));
+            let challenge = bearer_challenge(&whole_value(value, lines.get(n + 1..).unwrap_or_default()));
             // Of several challenges, the one for a bearer token is used.
             let is_bearer = challenge.as_ref().is_some_and(|c| c.scheme.eq_ignore_ascii_case("bearer"));
             if response.challenge.is_none() || is_bearer {
@@ -241,7 +241,7 @@ fn response(text: &str) -> Option<Response> {
         }
     }
     if response.status.is_none() && response.challenge.is_none() {
-        let first = parse_challenge(&lines.join(" "))?;
+        let first = bearer_challenge(&lines.join(" "))?;
         let known = ["error", "scope", "realm", "resource_metadata", "error_description"];
         let is_known = known.iter().any(|name| first.param(name).is_some());
         response.challenge = Some(first).filter(|_| is_known);
@@ -288,6 +288,20 @@ fn whole_value(value: &str, below: &[&str]) -> String {
         whole.push_str(if is_open { line } else { line.trim_start() });
     }
     whole
+}
+
+/// Parses the value of a `WWW-Authenticate` header, which may have several challenges, separated by commas (RFC 9110
+/// §11.6.1). Returns the one for a bearer token, or else the first.
+pub fn bearer_challenge(value: &str) -> Option<Challenge> {
+    let mut is_quoted = false;
+    let commas = value.char_indices().filter(|(_, c)| {
+        is_quoted ^= *c == '"';
+        *c == ',' && !is_quoted
+    });
+    let starts = [0].into_iter().chain(commas.map(|(at, _)| at + 1));
+    let mut all = starts.filter_map(|at| parse_challenge(value.get(at..)?)).peekable();
+    let first = all.peek().cloned();
+    all.find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer")).or(first)
 }
 
 /// Parses the value of a `WWW-Authenticate` header with one challenge: a scheme and `name="value"` or `name=value`,

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::foreign::{Asking, Foreign, Inner, Latest, Work};
 use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
 use crate::app::{Msg, Times};
-use crate::auth::{Signer, TokenId};
+use crate::auth::TokenId;
 use crate::gate::{ForeignCall, Gate, Origin, Source};
 use crate::lab::kit::Identity;
-use crate::lab::probe::{Card, Model, ModelError, Wanted};
+use crate::lab::probe::{Card, GoodClaims, Model, ModelError};
 use crate::observe::Observation;
 use crate::probing::{self, Request, Stopped};
 use crate::target::{Carriage, Connection, Dialect, OpenError, describes, fetch_metadata};
@@ -141,14 +141,14 @@ fn model(asking: &Asking, identity: &Identity, metadata: Option<&Metadata>) -> R
     // Others must not choose the audience and the issuer of tokens that our key signs.
     let metadata = metadata.filter(|metadata| describes(metadata, &asking.target));
     let (rules, now) = (&asking.rules, asking.gate.clock().now());
-    let signer = asking.gate.signer().ok().filter(|signer| fits(signer, asking.token.as_deref()));
+    let signer = asking.gate.signer().ok().filter(|signer| probing::fits(signer, asking.token.as_deref()));
     let model = match (asking.token.as_deref(), &signer) {
         (Some(token), signer) => Model::of_token(token, signer.as_ref(), now),
         (None, Some(signer)) => {
             // A server that says what it is decides; otherwise it may be one that expects what is expected here.
             let own = rules.audience().filter(|_| metadata.is_none_or(|metadata| metadata.resource.is_none()));
             let audiences: Vec<String> = own.iter().map(ToString::to_string).collect();
-            let wanted = Wanted {
+            let wanted = GoodClaims {
                 user: &identity.user_id,
                 permissions: &identity.permissions,
                 issuer: rules.issuer().map(|issuer| &**issuer),
@@ -163,21 +163,10 @@ fn model(asking: &Asking, identity: &Identity, metadata: Option<&Metadata>) -> R
     Ok(model.with_public(public.as_ref()))
 }
 
-/// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
-fn fits(signer: &Signer, token: Option<&str>) -> bool {
-    token.is_none_or(|token| signer.has_signed(token))
-}
-
 impl Asking {
     /// Explains why a run stopped. `good` is the token that the server did not accept.
     async fn stop(&self, good: &str, stopped: Stopped) -> RunStop {
         match stopped {
-            Stopped::Target(error) => RunStop::Failed(error.to_string()),
-            Stopped::PublicList => {
-                let why = "the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a tool with portcullis testkit --run --url URL --tool TOOL";
-                RunStop::Failed(why.to_owned())
-            }
-            Stopped::NoSuchTool(_) => RunStop::Failed("the server does not list this tool for the token".to_owned()),
             Stopped::NotAccepted(stopped) => {
                 let (reply, tool) = *stopped;
                 let sent = self.with_token(good);
@@ -185,6 +174,7 @@ impl Asking {
                 let cancelled = CancellationToken::new();
                 RunStop::Refused(Box::new(sent.explain(tool.as_deref(), &reply, &cancelled).await))
             }
+            stopped => RunStop::Failed(stopped.to_string()),
         }
     }
 

@@ -315,7 +315,8 @@ fn foreign(columns: u16, rows: u16) -> Desk {
     };
     let why = |desk: &Desk, reply: &Reply, tool| {
         Box::new(Why::explain(&Question {
-            is_token_unknown: false,
+            unseen: None,
+            is_described: false,
             observation: &Observation::of(reply),
             token: desk.app.inspection.as_deref(),
             rules: &desk.app.auth.rules,

@@ -27,11 +27,13 @@ impl Boundary {
         let side = if claim == "exp" { "after" } else { "before" };
         match (self.accepted, self.refused) {
             (Some(accepted), Some(refused)) => {
-                let allowance =
+                let leeway =
                     if accepted < 0 { "none".to_owned() } else { format!("between {accepted} s and {refused} s") };
-                format!("allowance {side} {claim}: {allowance}")
+                format!("leeway {side} {claim}: {leeway}")
             }
-            (Some(accepted), None) => format!("{claim} is not checked: still accepted {accepted} s {side} it"),
+            (Some(accepted), None) => {
+                format!("still accepted {accepted} s {side} {claim}: it is not checked, or the leeway is larger")
+            }
             (None, _) => "no token was accepted, even 2 s within its validity: compare the clocks".to_owned(),
         }
     }
@@ -43,6 +45,6 @@ impl Boundary {
     /// A sentence about the server's clock, if it differs from ours.
     pub fn skew_words(&self) -> Option<String> {
         let skew = Some(self.skew).filter(|skew| *skew != Span::ZERO)?;
-        Some(format!("the server's clock is {}; the allowances are by its clock", clock_lead(skew, exact)))
+        Some(format!("the server's clock is {}; the leeway is by its clock", clock_lead(skew, exact)))
     }
 }

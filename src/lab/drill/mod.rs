@@ -8,7 +8,7 @@ mod plan;
 mod report;
 
 use crate::auth::{Decision, Leeway, Lifetime, NumericDate, Outcome, Verdict};
-use crate::observe::Observation;
+use crate::observe::{Observation, Observed};
 use crate::text::Span;
 use crate::text::words::exact;
 
@@ -86,6 +86,7 @@ impl Drill {
             last_allowed: None,
             first_refused: None,
             fault: None,
+            is_undecided: false,
             is_cancelled: false,
             skew: None,
         };
@@ -188,7 +189,12 @@ impl Drill {
             self.found.skew = Some(if skew.abs() > Span::SECOND + HALF { skew } else { Span::ZERO });
         }
         self.found.calls += 1;
-        match observation.verdict() {
+        let verdict = match observation.observed() {
+            // Arguments are checked after the token.
+            Observed::BadArguments => Some(Verdict::Allowed),
+            _ => observation.verdict(),
+        };
+        match verdict {
             Some(Verdict::Allowed) => {
                 if self.found.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
                     self.end(Some("the token was refused, then allowed again".to_owned()));
@@ -203,6 +209,7 @@ impl Drill {
             }
             Some(Verdict::Forbidden) | None => {
                 let when = from_exp(at, self.found.exp);
+                self.found.is_undecided = verdict.is_none();
                 self.end(Some(format!("at {when}: {observation}")));
                 return;
             }
@@ -339,6 +346,18 @@ mod tests {
     }
 
     const SHIFTED: Plan = Plan { pace: Pace::Shifted, every: Span::SECOND, fine: false };
+
+    #[test]
+    fn a_server_that_limits_the_rate_gives_no_verdict_about_expiry() {
+        let plan = Plan { pace: Pace::Real, every: Span::SECOND, fine: false };
+        let mut drill = Drill::new(&life(Span::MINUTE, 0), plan, EXP.plus(-Span::MINUTE)).expect("a drill").of_server();
+        let at = drill.next().expect("a call");
+        let throttled = Observation::of(&Ok(crate::observe::answer_of("HTTP/1.1 429 x\n\n").expect("an answer")));
+        drill.record_observed(at, &throttled);
+        let report = drill.report();
+        assert!(drill.next().is_none() && !report.passed());
+        assert!(report.verdict().starts_with("NO VERDICT: at exp - "), "{}", report.verdict());
+    }
 
     #[rstest]
     #[case(Span::seconds(3), 0)]

@@ -38,6 +38,8 @@ pub struct Report {
     pub first_refused: Option<Sample>,
     /// How the results differ from the expectation. Safe to show.
     pub fault: Option<String>,
+    /// Whether the fault says nothing about expiry, such as a limit of the rate.
+    pub is_undecided: bool,
     /// Whether the user ended the drill before the boundary was found.
     pub is_cancelled: bool,
     /// The clock of a foreign server minus ours, as far as it is known; `None` for our own gate. A foreign server may
@@ -150,6 +152,7 @@ impl Report {
     pub fn verdict(&self) -> String {
         match (&self.fault, self.found_to()) {
             _ if self.is_cancelled => "CANCELLED".to_owned(),
+            (Some(fault), _) if self.is_undecided => format!("NO VERDICT: {fault}"),
             (Some(fault), _) => format!("FAILED: {fault}"),
             (None, Some(apart)) if self.skew.is_some() => {
                 let refused = self.first_refused.as_ref().map_or(self.exp, |seen| seen.at);
@@ -203,6 +206,7 @@ impl DrillResult {
         let case = match (found.passed(), found.is_cancelled) {
             (true, _) => case,
             (false, true) => case.without_verdict("the drill was cancelled"),
+            (false, false) if found.is_undecided => case.without_verdict(fault()),
             (false, false) => found
                 .lines(NumericDate::rfc3339)
                 .iter()
@@ -269,6 +273,7 @@ mod tests {
             last_allowed: sample(allowed),
             first_refused: sample(refused),
             fault: None,
+            is_undecided: false,
             is_cancelled: false,
             skew: None,
         };

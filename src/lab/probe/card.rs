@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-use super::rows::{Degree, Probe, Wanted};
+use super::rows::{Degree, Expected, Probe};
 use crate::auth::date::twice;
 use crate::auth::{NumericDate, TokenId, Verdict};
 use crate::observe::{Observation, Observed};
@@ -164,12 +164,12 @@ fn mark(probe: &Probe, observation: &Observation, good: Observed) -> Mark {
     let refused = is_refusal(observation);
     let closed = matches!(observation.silence, Some(crate::observe::NoAnswer::Closed(_)));
     match probe.wanted {
-        Wanted::Accept if accepted => Mark::Sound,
-        Wanted::Accept if refused => Mark::Refused,
-        Wanted::Refuse if refused => Mark::Sound,
-        Wanted::RefuseOrTooLarge if refused || closed => Mark::Sound,
-        Wanted::Refuse | Wanted::RefuseOrTooLarge if accepted => Mark::Accepted,
-        Wanted::Either if accepted || refused => Mark::Measured(accepted),
+        Expected::Accept if accepted => Mark::Sound,
+        Expected::Accept if refused => Mark::Refused,
+        Expected::Refuse if refused => Mark::Sound,
+        Expected::RefuseOrTooLarge if refused || closed => Mark::Sound,
+        Expected::Refuse | Expected::RefuseOrTooLarge if accepted => Mark::Accepted,
+        Expected::Either if accepted || refused => Mark::Measured(accepted),
         _ => Mark::NoVerdict,
     }
 }
@@ -366,15 +366,15 @@ impl Card {
 
     /// Further sentences: the allowance for clocks, and what was not tried.
     pub fn notes(&self) -> Vec<String> {
-        let allowance = |name: &str, found: Option<Allowance>| Some(format!("allowance {name}: {}", found?.words()));
+        let allowance = |name: &str, found: Option<Allowance>| Some(format!("leeway {name}: {}", found?.words()));
         let skipped = self.rows.iter().filter(|row| row.mark == Mark::Skipped).count();
         let binding = ["audience", "issuer"];
         let is_unbound = self.rows.iter().any(|row| row.mark == Mark::Skipped && binding.contains(&row.probe.group));
         let more = if is_unbound { "; a token with iss and aud adds those about them" } else { "" };
         let skipped = (skipped > 0).then(|| match self.has_key {
-            true => format!("{} left out, because this token lacks the claim{more}", words::count(skipped, "probe")),
+            true => format!("{} left out: not applicable to this key or token{more}", words::count(skipped, "probe")),
             false => format!(
-                "{} need a key that the server trusts (--secret-file or --signing-key)",
+                "{} left out: most need a key that the server trusts (--secret-file or --signing-key)",
                 words::count(skipped, "probe")
             ),
         });

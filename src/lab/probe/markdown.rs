@@ -20,11 +20,7 @@ impl Card {
             out.push_str("\n| | probe | what was sent | answer | expected |\n|---|---|---|---|---|\n");
         }
         for row in odd {
-            let expected = match row.mark {
-                Mark::Accepted => "refused",
-                Mark::Refused => "accepted",
-                _ => "no failure of the server",
-            };
+            let expected = row.probe.wanted.words();
             let (name, what, came) = (cell(row.probe.name), cell(row.probe.what), cell(&row.came()));
             let _ = writeln!(out, "| **{}** | {name} | {what} | {came} | {expected} |", row.weight());
         }

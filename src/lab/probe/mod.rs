@@ -9,5 +9,5 @@ mod model;
 mod rows;
 
 pub use card::{Allowance, Card, Extra, Mark, Row, degree_code, is_refusal};
-pub use model::{Model, ModelError, Wanted};
-pub use rows::{Carried, Degree, GOOD, PROBES, Probe, Wanted as WantedAnswer};
+pub use model::{GoodClaims, Model, ModelError};
+pub use rows::{Carried, Degree, Expected, GOOD, PROBES, Probe, planned};

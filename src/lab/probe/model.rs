@@ -54,7 +54,7 @@ pub enum ModelError {
 
 /// The claims of a good token, if there is none in hand.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct GoodClaims<'a> {
     /// The user.
     pub user: &'a str,
     /// The permissions.
@@ -67,15 +67,15 @@ pub struct Wanted<'a> {
     pub preset: Option<&'a str>,
 }
 
-impl Wanted<'_> {
+impl GoodClaims<'_> {
     /// Passes on these wishes; an issuer and audiences that are not given are those of the server's metadata.
-    pub fn completed<T>(&self, metadata: Option<&Metadata>, make: impl FnOnce(&Wanted<'_>) -> T) -> T {
+    pub fn completed<T>(&self, metadata: Option<&Metadata>, make: impl FnOnce(&GoodClaims<'_>) -> T) -> T {
         let resource = metadata.and_then(|metadata| metadata.resource.clone());
         let of_server: Vec<String> = resource.iter().cloned().collect();
         // A server that names itself as the issuer may well expect none.
         let own = |issuer: &&String| resource.as_ref().is_some_and(|resource| resource.starts_with(issuer.as_str()));
         let issuer = metadata.and_then(|metadata| metadata.issuers.first()).filter(|issuer| !own(issuer));
-        make(&Wanted {
+        make(&GoodClaims {
             issuer: self.issuer.or(issuer.map(String::as_str)),
             audiences: if self.audiences.is_empty() { &of_server } else { self.audiences },
             ..*self
@@ -114,6 +114,21 @@ impl Wanted<'_> {
     }
 }
 
+/// The claims that may name the user: those of the presets, and those that servers bind sessions to.
+const USERS: [&str; 11] = [
+    "sub",
+    "user_id",
+    "client_id",
+    "azp",
+    "uid",
+    "oid",
+    "username",
+    "preferred_username",
+    "email",
+    "name",
+    "user_login",
+];
+
 /// The value of a claim for permissions: most are lists, scopes are a string.
 fn permissions_for(path: &str, permissions: &[String]) -> Value {
     match path.rsplit('.').next() {
@@ -142,7 +157,7 @@ fn set_claim(claims: &mut Value, path: &str, value: Value) {
 
 impl Model {
     /// Models probe tokens on these wishes, signed by a key that the server trusts.
-    pub fn of_wishes(wanted: &Wanted<'_>, signer: &Signer, now: NumericDate) -> Result<Self, ModelError> {
+    pub fn of_wishes(wanted: &GoodClaims<'_>, signer: &Signer, now: NumericDate) -> Result<Self, ModelError> {
         let mut header = Map::new();
         header.insert("alg".to_owned(), json!(signer.algorithm().name()));
         header.insert("typ".to_owned(), json!("JWT"));
@@ -299,6 +314,17 @@ impl Model {
     pub fn with(&self, name: &str, value: impl Into<Value>) -> String {
         let mut claims = self.claims.clone();
         claims.insert(name.to_owned(), value.into());
+        text(&claims)
+    }
+
+    /// The claims as text, for another user: in every claim that may name one.
+    pub fn of_another_user(&self) -> String {
+        let mut claims = self.claims.clone();
+        let other = json!("somebody-else");
+        for (_, value) in claims.iter_mut().filter(|(name, _)| USERS.contains(&name.as_str())) {
+            value.clone_from(&other);
+        }
+        claims.entry("sub").or_insert(other);
         text(&claims)
     }
 

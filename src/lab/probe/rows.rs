@@ -22,7 +22,7 @@ pub enum Degree {
 
 /// The answer that a sound server gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Expected {
     /// It runs the tool.
     Accept,
     /// It refuses the token.
@@ -31,6 +31,18 @@ pub enum Wanted {
     RefuseOrTooLarge,
     /// Either answer is sound: it is measured.
     Either,
+}
+
+impl Expected {
+    /// The expected answer, as a word.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Accept => "accepted",
+            Self::Refuse => "refused",
+            Self::RefuseOrTooLarge => "refused or too large",
+            Self::Either => "accepted or refused",
+        }
+    }
 }
 
 /// A token and how the request carries it. It contains a token, so it has no `Debug`.
@@ -59,7 +71,7 @@ pub struct Probe {
     /// How much depends on it.
     pub degree: Degree,
     /// The answer of a sound server.
-    pub wanted: Wanted,
+    pub wanted: Expected,
     /// Whether the quick run contains it.
     pub is_quick: bool,
     make: fn(&Model) -> Option<Carried>,
@@ -87,7 +99,7 @@ const fn probe(
     group: &'static str,
     name: &'static str,
     degree: Degree,
-    wanted: Wanted,
+    wanted: Expected,
     what: &'static str,
     make: Make,
 ) -> Probe {
@@ -95,19 +107,19 @@ const fn probe(
 }
 
 const fn must(group: &'static str, name: &'static str, what: &'static str, make: Make) -> Probe {
-    probe(group, name, Degree::Must, Wanted::Refuse, what, make)
+    probe(group, name, Degree::Must, Expected::Refuse, what, make)
 }
 
 const fn should(group: &'static str, name: &'static str, what: &'static str, make: Make) -> Probe {
-    probe(group, name, Degree::Should, Wanted::Refuse, what, make)
+    probe(group, name, Degree::Should, Expected::Refuse, what, make)
 }
 
 const fn accepts(group: &'static str, name: &'static str, what: &'static str, make: Make) -> Probe {
-    probe(group, name, Degree::Should, Wanted::Accept, what, make)
+    probe(group, name, Degree::Should, Expected::Accept, what, make)
 }
 
 const fn clock(name: &'static str, what: &'static str, make: Make) -> Probe {
-    probe("clock", name, Degree::Allowance, Wanted::Either, what, make)
+    probe("clock", name, Degree::Allowance, Expected::Either, what, make)
 }
 
 const fn quick(mut probe: Probe) -> Probe {
@@ -174,7 +186,7 @@ pub const GOOD: &str = "good token";
 
 /// Every probe, in the order of the requests.
 pub static PROBES: &[Probe] = &[
-    quick(probe("good", GOOD, Degree::Must, Wanted::Accept, "the token that the others differ from", |m| {
+    quick(probe("good", GOOD, Degree::Must, Expected::Accept, "the token that the others differ from", |m| {
         bearer(m.good.clone())
     })),
     // Signature.
@@ -205,7 +217,7 @@ pub static PROBES: &[Probe] = &[
         bearer(m.resigned(&m.elevated()))
     })),
     must("signature", "another user", "another user under the old signature", |m| {
-        bearer(m.resigned(&m.with("sub", json!("somebody-else"))))
+        bearer(m.resigned(&m.of_another_user()))
     }),
     must("signature", "later expiry", "a later exp under the old signature", |m| {
         bearer(m.resigned(&m.with("exp", m.at(Span::days(30)))))
@@ -476,7 +488,7 @@ pub static PROBES: &[Probe] = &[
         bytes.extend_from_slice(b",\"x\":\"\xff\"}");
         m.signed_bytes(&bytes).map(Carried::Bearer)
     }),
-    probe("form", "deep nesting", Degree::Should, Wanted::Either, "a claim is nested 2,000 deep", |m| {
+    probe("form", "deep nesting", Degree::Should, Expected::Either, "a claim is nested 2,000 deep", |m| {
         let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));
         let claims = m.claims();
         signed(m, &format!("{},\"x\":{deep}}}", claims.trim_end_matches('}')))
@@ -492,7 +504,7 @@ pub static PROBES: &[Probe] = &[
         "form",
         "64 KiB token",
         Degree::Must,
-        Wanted::RefuseOrTooLarge,
+        Expected::RefuseOrTooLarge,
         "the token is far too large and damaged",
         |m| bearer(format!("{}{}", m.good, "A".repeat(64 << 10))),
     ),
@@ -544,3 +556,8 @@ pub static PROBES: &[Probe] = &[
         |m| Some(Carried::Authorization(vec![format!("bearer {}", m.good)])),
     ),
 ];
+
+/// How many probes a run makes.
+pub fn planned(is_quick: bool) -> usize {
+    PROBES.iter().filter(|probe| probe.is_quick || !is_quick).count()
+}

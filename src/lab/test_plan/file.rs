@@ -157,7 +157,7 @@ fn token(
         return Err(name.error(&"expected a table [tokens.NAME]"));
     };
     if name.value == ANONYMOUS {
-        return Err(name.error(&"none is a call without a token; expected another name"));
+        return Err(name.error(&"none is reserved for calls without a token; expected another name"));
     }
     let token = Members { place: value.span().start, ..Members::new(file, members, value.span().start, TOKEN)? };
     let others = |expected: &[&str], what: &str| match token.first_besides(expected) {
@@ -258,14 +258,17 @@ fn case(case: &Members<'_>, known: &[PlannedToken], has_url: bool) -> Result<Pla
         Some(tokens) => tokens.into_iter().map(named).collect::<Result<Vec<_>, _>>()?,
     };
     let tools = case.one_or_several("tool", "tools")?.ok_or_else(|| case.missing("tool or tools"))?;
-    let at = match case.text("at")? {
+    let at = match case.placed_text("at")? {
         None => None,
-        Some(_) if has_url => {
-            return Err(case.error("at", "at cannot be used with url: the clock of a server cannot be set"));
+        Some(at) if has_url => {
+            return Err(at.error(&"at cannot be used with url: the clock of a server cannot be set"));
         }
-        Some(text) => Some(Instant::parse(text).map_err(|error| case.error("at", &error.to_string()))?),
+        Some(at) => {
+            let value = Instant::parse(&at.value).map_err(|error| at.error(&error))?;
+            Some(Placed { value, place: at.place })
+        }
     };
-    if at.is_some_and(Instant::needs_token) && tokens.contains(&None) {
+    if at.as_ref().is_some_and(|at| at.value.needs_token()) && tokens.contains(&None) {
         return Err(case.error("at", "a call without a token has no exp, nbf or iat"));
     }
     let word = case.text("expect")?.ok_or_else(|| case.missing("expect"))?;
@@ -522,7 +525,7 @@ mod tests {
         assert!(matches!(plan.tokens[3].source, TokenSource::Kit { kind: "alg none", .. }));
         assert_eq!(plan.cases[0].tokens, [Some("zoe".to_owned()), None]);
         assert_eq!(plan.cases[0].tools.iter().map(|tool| tool.value.as_str()).collect::<Vec<_>>(), ["b", "a"]);
-        assert!(plan.cases[1].at.is_some_and(Instant::needs_token));
+        assert!(plan.cases[1].at.as_ref().is_some_and(|at| at.value.needs_token()));
         assert_eq!(plan.switches, Switches { every_tool_has_a_case: false, no_anonymous: true });
     }
 
@@ -550,7 +553,10 @@ mod tests {
     #[case("[tokens.a]\npermissions = []", "line 1, column 1: missing member, expected user, from-file, env or kit")]
     #[case("[tokens.a]\nenv = \"A\"\nuser = \"a\"", "line 3, column 8: user cannot be used with env")]
     #[case("[tokens.a]\nkit = \"alg non\"", "line 2, column 7: unknown test token alg non; did you mean alg none?")]
-    #[case("[tokens.none]\nuser = \"a\"", "line 1, column 9: none is a call without a token; expected another name")]
+    #[case(
+        "[tokens.none]\nuser = \"a\"",
+        "line 1, column 9: none is reserved for calls without a token; expected another name"
+    )]
     #[case("tokens = 1", "line 1, column 10: expected tables [tokens.NAME]")]
     #[case("[[cases]]\nname = \"a\"", "line 1, column 1: missing member, expected tool or tools")]
     #[case("[[cases]]\nname = \"a\"\ntool = \"t\"", "line 1, column 1: missing member, expected expect")]

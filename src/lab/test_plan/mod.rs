@@ -139,7 +139,7 @@ pub struct PlannedCase {
     /// The arguments; `None` for an example of the tool's.
     pub arguments: Option<Arguments>,
     /// The instant that the call is judged for; `None` for the beginning of the run.
-    pub at: Option<Instant>,
+    pub at: Option<Placed<Instant>>,
     /// The expected answer.
     pub expect: ExpectedAnswer,
 }

@@ -37,16 +37,16 @@ pub struct TargetCall<'a> {
     pub tool: &'a str,
     /// The arguments; `None` if the target chooses an example.
     pub arguments: Option<&'a Arguments>,
-    /// The instant that the call is judged for. A target whose clock cannot be set ignores it; a plan with an address
-    /// has no case with an instant.
+    /// The instant that the call is judged for. A foreign server has a clock of its own and ignores it; its cases have
+    /// no instants.
     pub at: NumericDate,
 }
 
 /// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetAnswer {
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The verdict; `None` if the answer does not contain one, as when it is only about the arguments.
+    pub verdict: Option<Verdict>,
     /// The code of the reason or of the error, or `allowed`; `None` if the target did not give one.
     pub code: Option<String>,
     /// The reason in one sentence.
@@ -120,7 +120,7 @@ pub fn run(
 fn find<'t>(tokens: &'t [ReadyToken], name: Option<&str>) -> Result<Option<&'t ReadyToken>, NoAnswer> {
     let Some(name) = name else { return Ok(None) };
     let found = tokens.iter().find(|token| token.name == name);
-    found.map(Some).ok_or_else(|| NoAnswer::new(format_args!("token {} was not made", text::name(name, 64))))
+    found.map(Some).ok_or_else(|| NoAnswer::new(format_args!("token {} is not available", text::name(name, 64))))
 }
 
 /// Makes one call, and compares the answer with the expected one.
@@ -133,7 +133,7 @@ fn judge(
     start: NumericDate,
 ) -> Case {
     let life = token.map(|token| token.lifetime).unwrap_or_default();
-    let at = match case.at.map(|at| at.resolve(start, &life)).transpose() {
+    let at = match case.at.as_ref().map(|at| at.value.resolve(start, &life)).transpose() {
         Ok(at) => at.unwrap_or(start),
         Err(missing) => return row.without_verdict(&missing.to_string()),
     };
@@ -192,9 +192,10 @@ fn check_anonymous(target: &mut dyn Target, start: NumericDate, report: &mut Rep
             continue;
         }
         report.add(match target.call(&TargetCall { token: None, tool: &tool, arguments: None, at: start }) {
-            Ok(answer) if answer.verdict == Verdict::Allowed => {
+            Ok(answer) if answer.verdict == Some(Verdict::Allowed) => {
                 row.took(answer.took).failed("allowed without a token").with("sentence", &answer.sentence)
             }
+            Ok(answer) if answer.verdict.is_none() => row.took(answer.took).without_verdict(&answer.sentence),
             Ok(answer) => row.took(answer.took),
             Err(missing) => row.without_verdict(&missing.to_string()),
         });
@@ -241,7 +242,7 @@ mod tests {
             self.seen.push((token, call.tool.to_owned(), call.arguments.cloned(), call.at));
             let (verdict, code) = self.answer.clone()?;
             let (sentence, took) = ("it said so".to_owned(), Duration::from_millis(5));
-            Ok(TargetAnswer { verdict, code: code.map(str::to_owned), sentence, took })
+            Ok(TargetAnswer { verdict: Some(verdict), code: code.map(str::to_owned), sentence, took })
         }
     }
 

@@ -90,7 +90,7 @@ fn a_piped_response_is_explained() {
     let run = || portcullis(&["why"]).env("PORTCULLIS_TOKEN", &user).input(response);
     let CommandOutput { out, exit, .. } = run().run();
     assert_eq!(exit, 4);
-    assert!(out.starts_with("FORBIDDEN: the server accepts the token, but requires scopes that it lacks\nhas: user\nneeds: admin\nask for: a token with admin\n"), "{out}");
+    assert!(out.starts_with("FORBIDDEN: the server accepts the token, but requires scopes that it lacks\nhas: user in permissions\nneeds: admin\nask for: a token with admin\n"), "{out}");
     let folder = Folder::new();
     let file = folder.write("answer.txt", response);
     let CommandOutput { out, exit, .. } = portcullis(&["why", &user, &file, "--json"]).run();
@@ -124,7 +124,7 @@ fn a_matrix_shows_where_the_server_differs_from_the_policy() {
     let CommandOutput { out, exit, .. } = bare(&again).run();
     assert!(exit == 0 && out.contains("no difference from the policy"), "{out}");
     let CommandOutput { err, exit, .. } = bare(&all).run();
-    assert!(exit == 2 && err.contains("exists already"), "{err}");
+    assert!(exit == 2 && err.contains("already exists"), "{err}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn our_own_server_has_no_finding() {
     let CommandOutput { out, err, exit } = bare(&[&probe[..], &["--strict"]].concat()).run();
     assert_eq!(exit, 0, "{out}{err}");
     assert!(out.contains("no failure in 1") && !out.contains("finding") && !out.contains("verdict"), "{out}");
-    assert!(out.contains("allowance after exp: less than 1 s"), "{out}");
+    assert!(out.contains("leeway after exp: less than 1 s"), "{out}");
     let xml = std::fs::read_to_string(&report).expect("a report");
     assert!(xml.contains("<testsuite") && xml.contains("failures=\"0\"") && !xml.contains("eyJ"), "{xml}");
 }
@@ -192,7 +192,7 @@ fn a_drill_finds_the_boundary_of_our_own_server() {
     let CommandOutput { out, err, exit } =
         bare(&["drill", "--shifted", "--url", &url, "--secret-file", &secret, "read_data"]).run();
     assert_eq!(exit, 0, "{out}{err}");
-    assert!(out.contains("allowance after exp: none") && out.contains("allowance before nbf: "), "{out}");
+    assert!(out.contains("leeway after exp: none") && out.contains("leeway before nbf: "), "{out}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_configured_target_is_used_by_its_name() {
     assert_eq!(run("orders").exit, 0);
     assert!(server.seen().iter().all(|seen| seen.header("x-tenant") == Some("blue")));
     let CommandOutput { err, exit, .. } = run("other");
-    assert!(exit == 2 && err.contains("no target other in the configuration file: it names orders"), "{err}");
+    assert!(exit == 2 && err.contains("unknown target other; the configuration file has: orders"), "{err}");
 }
 
 #[test]
@@ -261,10 +261,70 @@ fn a_program_takes_no_token_so_there_is_nothing_to_drill_or_probe() {
         &["drill", "read_data", "--ttl", "5s", "--", "true"][..],
         &["testkit", "--run", "--", "true"],
         &["call", "a.b.c", "read_data", "{}", "--", "true"],
+        &["matrix", "a.b.c", "--", "true"],
+        &["tools", "--compare", "a.b.c", "--", "true"],
     ] {
         let CommandOutput { err, exit, .. } = portcullis(arguments).run();
         assert!(exit == 2 && err.contains("a program takes"), "{arguments:?}: {err}");
     }
+}
+
+#[test]
+fn options_that_cannot_take_effect_are_rejected() {
+    let folder = Folder::new();
+    let config = folder.write("portcullis.toml", "[[targets]]\nname = \"local\"\ncommand = [\"true\"]\n");
+    let late = folder
+        .write("plan.toml", "[[cases]]\nname = \"late\"\ntool = \"read_data\"\nat = \"+1d\"\nexpect = \"allowed\"\n");
+    let url = "http://127.0.0.1:9/mcp";
+    for (arguments, said) in [
+        (&["drill", "--shifted", "--url", url, "a.b.c", "read_data"][..], "--shifted signs tokens of its own"),
+        (&["drill", "--url", url, "-p", "user", "a.b.c", "read_data"], "--permission needs --ttl or --shifted"),
+        (&["why", "--compare", "a.b.c", "HTTP/1.1 401 x"], "--compare needs --url"),
+        (&["why", "--tool", "x", "--arguments", "{}", "HTTP/1.1 401 x"], "--arguments needs --url"),
+        (&["call", "--now", "2030-01-01T00:00:00Z", "--url", url, "a.b.c", "read_data"], "--now cannot be used with"),
+        (
+            &["tools", "--config", &config, "--target", "local", "--header", "a: b"],
+            "--header cannot be used with a program",
+        ),
+        (&["test", "--url", url, &late], "line 4, column 6: at cannot be used with another server"),
+    ] {
+        let CommandOutput { err, exit, .. } = bare(arguments).run();
+        assert!(exit != 0 && err.contains(said), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_header_of_the_command_line_replaces_the_configured_one() {
+    let server = Fake::new(|_| None);
+    let folder = Folder::new();
+    let target = format!("[[targets]]\nname = \"o\"\nurl = \"{}\"\nheaders = {{ X-Tenant = \"blue\" }}\n", server.url);
+    let config = folder.write("portcullis.toml", target);
+    let tools = ["tools", "--no-token", "--config", &config, "--target", "o", "--header", "X-Tenant: red"];
+    assert_eq!(bare(&tools).run().exit, 0);
+    let sent = |seen: &super::fake::Seen| seen.headers.iter().filter(|(name, _)| name == "x-tenant").count();
+    assert!(server.seen().iter().all(|seen| sent(seen) == 1 && seen.header("x-tenant") == Some("red")));
+}
+
+#[test]
+fn credentials_of_a_header_are_not_taken_for_a_missing_token() {
+    let server = Fake::new(|_| Some(http(401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n", "")));
+    let header = ["--url", &server.url, "--header", "Authorization: Bearer other"];
+    let CommandOutput { out, exit, .. } = bare(&[&["why"], &header[..]].concat()).run();
+    assert_eq!(exit, 6);
+    assert!(out.contains("cannot tell: the server rejects the credentials of the request"), "{out}");
+    let call = [&["call", "read_data", "--expect", "missing_token"], &header[..]].concat();
+    assert_eq!(bare(&call).run().exit, 6);
+}
+
+#[test]
+fn a_saved_response_is_judged_by_its_own_date() {
+    let folder = Folder::new();
+    let secret = folder.write("secret", SECRET);
+    let issue = ["issue", "me", "--secret-file", &secret, "--now", "2026-01-01T00:00:00Z", "-p", "user"];
+    let token = bare(&issue).run().out;
+    let response = "HTTP/1.1 403 x\ndate: Thu, 01 Jan 2026 00:10:00 GMT\n\n";
+    let why = bare(&["why", token.trim(), response]).run();
+    assert!(!why.out.contains("expired") && !why.out.contains("clock"), "{}", why.out);
 }
 
 #[test]
@@ -300,12 +360,18 @@ fn payload_of(token: &str) -> String {
 #[test]
 fn a_header_with_credentials_does_not_travel_beside_a_token() {
     let server = Fake::new(|_| None);
+    let folder = Folder::new();
+    let plan = folder.write("plan.toml", "[[cases]]\nname = \"a\"\ntool = \"read_data\"\nexpect = \"allowed\"\n");
     let header = "Authorization: Bearer other";
     for arguments in [
         &["testkit", "--run", "--like", "a.b.c"][..],
         &["matrix", "a.b.c"],
         &["drill", "a.b.c", "read_data"],
         &["call", "a.b.c", "read_data"],
+        &["tools", "--compare", "a.b.c"],
+        &["why", "--compare", "a.b.c"],
+        &["why", "--no-token"],
+        &["test", &plan],
     ] {
         let all = [arguments, &["--url", &server.url, "--header", header]].concat();
         let CommandOutput { err, exit, .. } = bare(&all).run();
@@ -364,4 +430,12 @@ fn a_schema_that_grows_without_end_is_bounded() {
     let schema = json!({ "type": "object", "properties": properties, "required": required });
     let example = portcullis::target::example(&schema);
     assert!(example.to_string().len() < 20_000, "{}", example.to_string().len());
+    // One large value that many members refer to.
+    let large = json!({ "$ref": "#/$defs/large" });
+    let members: serde_json::Map<_, _> = (0..64).map(|n| (format!("p{n}"), large.clone())).collect();
+    let required: Vec<String> = members.keys().cloned().collect();
+    let defs = json!({ "large": { "default": "x".repeat(20_000) } });
+    let schema = json!({ "type": "object", "properties": members, "required": required, "$defs": defs });
+    let example = portcullis::target::example(&schema);
+    assert!(example.to_string().len() < 64_000, "{}", example.to_string().len());
 }

@@ -205,7 +205,7 @@ fn esc_ends_the_search_for_the_reason_of_a_denial_and_the_denial_is_shown() {
     desk.settles();
     desk.must_show(&[" UNAUTHORIZED  HTTP 401"]);
     desk.keys("Esc 3");
-    let reason = "the token names no audience";
+    let reason = "the token has no `aud`";
     assert!(!desk.screen().contains(reason), "{}", desk.screen());
     // Without Esc, the reason is found.
     desk.keys("Esc 4 Enter").settles();
@@ -446,7 +446,7 @@ fn a_pasted_token_stays_on_the_screen_of_the_targets() {
 }
 
 #[test]
-fn a_token_with_other_claims_than_ours_is_not_predicted() {
+fn a_token_with_other_claims_than_ours_is_predicted_by_them() {
     let fake = Fake::new(|_| None);
     let mut desk = console(120, 36);
     let scoped =
@@ -455,7 +455,9 @@ fn a_token_with_other_claims_than_ours_is_not_predicted() {
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
     desk.keys("Ctrl-↓");
     add(&mut desk, &fake.url, "orders");
-    desk.must_show(&["the token lacks claims that are read here"]);
+    desk.must_show(&[" ALLOWED  predicted; the server decides"]);
     desk.keys("Esc 4 Enter").settles();
     assert!(!desk.shows("the prediction differs"), "{}", desk.screen());
+    // Its scope does not allow writing.
+    desk.keys("→").must_show(&[" FORBIDDEN  predicted; the server decides"]);
 }

@@ -123,6 +123,8 @@ fn missing_scopes_are_found_in_the_data_of_an_error() {
 /// A tool result.
 #[rstest]
 #[case("forbidden: write_data needs the scope admin", true, Observed::Forbidden, "result_denied")]
+#[case("Error executing tool write_data: not found", true, Observed::Failed, "result_error")]
+#[case("Tool write_data not found", true, Observed::NoTool, "result_unknown_tool")]
 #[case(
     "Authorization failed for tool 'write_data': insufficient permissions",
     true,
@@ -196,6 +198,15 @@ fn scopes_after_letters_beyond_ascii_are_named_in_full() {
 fn the_challenge_for_a_bearer_token_is_used_among_several() {
     let headers = "WWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\n";
     assert_eq!(called(move |_| http(401, headers, "")).shape.code, "401_invalid_token");
+    for value in
+        ["Basic realm=\"a, b\",Bearer error=\"invalid_token\"", "Bearer error=\"invalid_token\", Basic realm=x"]
+    {
+        let header = format!("WWW-Authenticate: {value}\r\n");
+        let pasted = format!("HTTP/1.1 401 x\n{}", header.trim_end());
+        assert_eq!(called(move |_| http(401, &header, "")).shape.code, "401_invalid_token", "{value}");
+        let pasted = Observation::of(&Ok(answer_of(&pasted).expect("an answer")));
+        assert_eq!(pasted.shape.code, "401_invalid_token", "{value}");
+    }
 }
 
 #[test]

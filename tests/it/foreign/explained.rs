@@ -1,13 +1,14 @@
 //! Why a server answered as it did: the cause, how certain it is, and what to ask for.
 
 use portcullis::auth::{Inspection, NumericDate, Rules};
-use portcullis::observe::{Certainty, Observation, Question, Sightings, Visibility, Why, answer_of};
+use portcullis::observe::{Certainty, Observation, Question, Sightings, Unseen, Visibility, Why, answer_of};
 use portcullis::text::Span;
 use portcullis::text::material::{Metadata, MetadataKind};
 use rstest::rstest;
 use serde_json::json;
 
 use super::{now, signer, token};
+use crate::desk::SECRET;
 
 const RESOURCE: &str = "https://orders.example/mcp";
 const ISSUER: &str = "https://id.example";
@@ -31,6 +32,14 @@ fn why(answer: &str, claims: &[(&str, serde_json::Value)], with_metadata: bool) 
     Why::explain(&question(&observation, Some(&inspection), &rules, with_metadata.then_some(&found)))
 }
 
+/// The explanation of an answer to a token of these claims only, without metadata.
+fn why_of(answer: &str, claims: &serde_json::Value) -> Why {
+    let rules = Rules::new(&signer());
+    let inspection = rules.inspect(crate::hostile::signed(SECRET, r#"{"alg":"HS256"}"#, &claims.to_string()));
+    let observation = Observation::of(&Ok(answer_of(answer).expect("an answer")));
+    Why::explain(&question(&observation, Some(&inspection), &rules, None))
+}
+
 fn question<'a>(
     observation: &'a Observation,
     token: Option<&'a Inspection>,
@@ -38,13 +47,14 @@ fn question<'a>(
     metadata: Option<&'a Metadata>,
 ) -> Question<'a> {
     Question {
-        is_token_unknown: false,
+        unseen: None,
         observation,
         token,
         rules,
         tool: Some("write_data"),
         prediction: None,
         metadata,
+        is_described: metadata.is_some(),
         url: Some(RESOURCE),
         visibility: None,
         now: now(),
@@ -64,14 +74,18 @@ fn a_wrong_audience_is_inferred_from_the_resource() {
     assert_eq!((why.cause.code(), why.certainty), ("audience_mismatch", Certainty::Inferred));
     assert_eq!(why.has.as_deref(), Some("aud https://other.example"));
     assert_eq!(why.needs.as_deref(), Some("aud https://orders.example/mcp"));
-    assert!(why.explanation().to_string().starts_with("UNAUTHORIZED: most likely: the token is for another audience"));
+    assert!(
+        why.explanation()
+            .to_string()
+            .starts_with("UNAUTHORIZED: most likely: the token is intended for another audience")
+    );
 }
 
 #[test]
 fn a_wrong_issuer_is_inferred_from_the_authorization_servers() {
     let why = why(BARE, &[("aud", json!(RESOURCE)), ("iss", json!("https://id.example/"))], true);
     assert_eq!((why.cause.code(), why.certainty), ("issuer_mismatch", Certainty::Inferred));
-    assert!(why.sentence.contains("by a slash at the end"), "{}", why.sentence);
+    assert!(why.sentence.contains("by a trailing slash"), "{}", why.sentence);
 }
 
 #[test]
@@ -86,7 +100,7 @@ fn a_token_without_a_visible_fault_cannot_be_told() {
     for with_metadata in [true, false] {
         let why = why(BARE, &fitting(), with_metadata);
         assert_eq!((why.cause.code(), why.certainty), ("cannot_tell", Certainty::CannotTell));
-        assert!(why.sentence.contains("it may have been revoked there"), "{}", why.sentence);
+        assert!(why.sentence.contains("the server may have revoked it"), "{}", why.sentence);
     }
 }
 
@@ -120,7 +134,7 @@ fn an_expired_token_is_expired_first() {
     let why = Why::explain(&question(&observation, Some(&inspection), &rules, Some(&found)));
     assert_eq!(why.cause.code(), "expired");
     // What else does not fit is said too.
-    assert!(why.findings.iter().any(|finding| finding.contains("audience")), "{:?}", why.findings);
+    assert!(why.findings.iter().any(|finding| finding.contains("`aud`")), "{:?}", why.findings);
 }
 
 /// A pasted answer does not tell whether its request carried a token, unless its words do.
@@ -132,7 +146,7 @@ fn an_answer_without_its_token_is_not_taken_for_one_to_no_token(#[case] challeng
     let rules = Rules::new(&signer());
     let text = format!("HTTP/1.1 401 x\nwww-authenticate: Bearer {challenge}\n");
     let observation = Observation::of(&Ok(answer_of(&text).expect("an answer")));
-    let asked = Question { is_token_unknown: true, ..question(&observation, None, &rules, None) };
+    let asked = Question { unseen: Some(Unseen::NotGiven), ..question(&observation, None, &rules, None) };
     assert_eq!(Why::explain(&asked).cause.code(), expected);
     // Whoever sent the request knows that it carried none.
     let sent = question(&observation, None, &rules, None);
@@ -166,7 +180,7 @@ fn without_a_token_the_server_needs_one() {
     "HTTP/1.1 403 x\n\n",
     Certainty::Inferred,
     "not known: the server does not name a scope",
-    "the scopes or roles for this tool from its owner"
+    "the scopes or roles that the tool requires (ask the server's owner)"
 )]
 fn a_missing_scope_is_named_with_and_without_a_challenge(
     #[case] answer: &str,
@@ -176,8 +190,27 @@ fn a_missing_scope_is_named_with_and_without_a_challenge(
 ) {
     let why = why(answer, &fitting(), true);
     assert_eq!((why.cause.code(), why.certainty), ("permission_missing", certainty));
-    assert_eq!((why.has.as_deref(), why.needs.as_deref()), (Some("user"), Some(needs)));
+    assert_eq!((why.has.as_deref(), why.needs.as_deref()), (Some("user in scope"), Some(needs)));
     assert_eq!(why.ask_for.as_deref(), Some(ask_for));
+}
+
+/// Most servers read `scope`; tokens may have their permissions in another claim.
+#[test]
+fn a_scope_in_a_claim_that_the_server_does_not_read_is_pointed_out() {
+    let answer = "HTTP/1.1 403 x\nwww-authenticate: Bearer error=\"insufficient_scope\", scope=\"admin\"\n";
+    let claims = json!({ "sub": "me", "scope": "user", "permissions": ["user", "admin"], "exp": 4_102_444_800_i64 });
+    let why = why_of(answer, &claims);
+    assert_eq!(why.sentence, "the server says that scopes are missing, but the token has them");
+    assert_eq!(why.has.as_deref(), Some("user, admin in permissions; user in scope"));
+    assert!(why.ask_for.expect("an advice").starts_with("the name of the claim that the server reads scopes from"));
+}
+
+#[test]
+fn an_iat_in_the_future_is_blamed_on_the_servers_clock_only_where_that_is_known() {
+    let later = now().plus(Span::MINUTE).seconds();
+    let ours = why_of(BARE, &json!({ "user_id": "me", "permissions": [], "iat": later, "exp": 4_102_444_800_i64 }));
+    assert_eq!(ours.sentence, "iat is in the future, which some servers reject");
+    assert!(!ours.needs.expect("a time").contains("server"));
 }
 
 #[test]
@@ -224,6 +257,9 @@ fn a_tool_is_sighted() {
     assert_eq!(see(Some(false), Some(true), Some(&unknown), Some(&unknown)), Visibility::Masked);
     assert_eq!(see(Some(false), Some(true), Some(&denied), Some(&unknown)), Visibility::Hidden);
     assert_eq!(see(Some(false), Some(false), Some(&unknown), Some(&unknown)), Visibility::Absent);
+    // Without a list for the token, a denial does not show that the tool is hidden from it.
+    assert_eq!(see(None, Some(true), Some(&denied), None), Visibility::CannotTell);
+    assert_eq!(see(None, Some(true), Some(&unknown), None), Visibility::Masked);
     // One identity cannot tell hidden from absent, unless the answers differ.
     assert_eq!(see(Some(false), None, Some(&unknown), Some(&unknown)), Visibility::CannotTell);
     assert_eq!(see(Some(false), None, Some(&denied), Some(&unknown)), Visibility::Hidden);
@@ -275,6 +311,9 @@ fn metadata_of_another_resource_are_pointed_out() {
     let inspection = rules.inspect(token("user123", "user", &fitting()));
     let found = Metadata { resource: Some("https://bank.example/mcp".to_owned()), ..metadata() };
     let observation = Observation::of(&Ok(answer_of(BARE).expect("an answer")));
-    let why = Why::explain(&question(&observation, Some(&inspection), &rules, Some(&found)));
+    let question = question(&observation, Some(&inspection), &rules, Some(&found));
+    let why = Why::explain(&Question { is_described: false, ..question });
     assert!(why.findings.iter().any(|finding| finding.contains("names a different resource than this URL")), "{why:?}");
+    // Nobody is told to get a token for somebody else's resource.
+    assert_eq!((why.cause.code(), why.needs), ("cannot_tell", None));
 }

@@ -58,7 +58,7 @@ fn the_test_kit_probes_the_selected_server_with_tokens_like_the_selected_one() {
     desk.keys("F4 Esc 4");
     desk.must_show(&["Test kit  → orders", "probes of read_data with tokens"]);
     desk.keys("Enter").settles();
-    desk.must_show(&["no failure in ", "allowance after exp: less than 1 s", "allowance before nbf: less than 5 s"]);
+    desk.must_show(&["no failure in ", "leeway after exp: less than 1 s", "leeway before nbf: less than 5 s"]);
     assert!(desk.app.run.is_none());
     // Every request is logged, with the target's name and the token's ID.
     let records: Vec<_> = desk.app.auth.activity.newest().collect();
@@ -100,7 +100,7 @@ fn without_the_key_of_the_server_only_the_token_in_hand_is_varied() {
     let fake = sound();
     let mut desk = connected(&fake, &[good()], 120, 36);
     desk.keys("F4 Esc 4 Enter").settles();
-    desk.must_show(&["no failure in ", "probes need a key that the server"]);
+    desk.must_show(&["no failure in ", "left out: most need a key"]);
     let card = desk.app.probe().and_then(|probe| probe.card.clone()).expect("a card");
     assert!(!card.has_key);
 }
@@ -184,13 +184,14 @@ fn listed(desk: &mut Desk) {
     };
     let observation = Observation::of(&Ok(answer_of("HTTP/1.1 200 OK\n\n{}").expect("an answer")));
     let why = Why::explain(&Question {
-        is_token_unknown: false,
+        unseen: None,
         observation: &observation,
         token: None,
         rules: &rules(),
         tool: None,
         prediction: None,
         metadata: None,
+        is_described: false,
         url: None,
         visibility: None,
         now: now(),
@@ -379,7 +380,7 @@ fn a_drill_in_real_time_replaces_the_boundaries_that_were_found_before() {
     let fake = sound();
     let mut desk = with_the_key(&fake, 120, 36);
     desk.keys("F4 Esc 3 Enter Enter").settles();
-    desk.must_show(&["allowance after exp: "]);
+    desk.must_show(&["leeway after exp: "]);
     desk.keys("↓ ↓ ↓ → Enter");
     assert!(desk.app.drill.bounds.is_none());
     desk.must_show(&["Enter cancels it"]);
@@ -425,7 +426,7 @@ fn in_shifted_time_the_boundaries_of_a_server_are_found_by_signing_tokens() {
     desk.keys("F4 Esc 3");
     desk.must_show(&["Drill  → orders"]);
     desk.keys("Enter").settles();
-    desk.must_show(&["✔ allowance after exp: between 2", "✔ allowance before nbf: between "]);
+    desk.must_show(&["✔ leeway after exp: between 2", "✔ leeway before nbf: between "]);
 }
 
 #[test]
