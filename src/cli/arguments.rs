@@ -241,7 +241,7 @@ pub struct DrillArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub ttl: Option<Duration>,
 
-    /// A permission of the new token; repeatable [default: the first one that allows the tool]
+    /// A permission of the new token; repeatable [default: the first one that allows the tool; with another server, user]
     #[arg(short, long = "permission", value_name = "NAME")]
     pub permissions: Vec<String>,
 
@@ -253,7 +253,8 @@ pub struct DrillArgs {
     #[arg(long)]
     pub fine: bool,
 
-    /// Do not wait: simulate the time of each call, and find the boundary to the microsecond
+    /// Do not wait: simulate the time of each call, and find the boundary to the microsecond; with another server, sign
+    /// tokens with different times, and find it to the second
     #[arg(long, conflicts_with = "fine")]
     pub shifted: bool,
 
@@ -274,15 +275,15 @@ pub struct DrillArgs {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct TestkitArgs {
-    /// Who the tokens are for (`user_id`)
+    /// User of the tokens (`user_id`)
     #[arg(default_value = "tester")]
     pub user: String,
 
-    /// A permission of the tokens; repeatable [default: the first one that allows the tool]
+    /// A permission of the tokens; repeatable [default: the first one that allows the tool; with another server, user]
     #[arg(short, long = "permission", value_name = "NAME")]
     pub permissions: Vec<String>,
 
-    /// The tool to call [default: the first one in the policy]
+    /// The tool to call [default: the first one in the policy; with another server, a read-only one]
     #[arg(long, value_name = "TOOL")]
     pub tool: Option<String>,
 
@@ -294,8 +295,8 @@ pub struct TestkitArgs {
     #[arg(long, requires = "run")]
     pub markdown: bool,
 
-    /// With another server: a good token to model the others on. Without the server's key, only what needs no key is
-    /// probed
+    /// With another server: a good token to model the others on. Without the server's key, only probes that need no key
+    /// are made
     #[arg(long, value_name = "TOKEN", requires = "run")]
     pub like: Option<String>,
 

@@ -203,7 +203,7 @@ pub struct IssuerOptions {
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub jwks_max_stale: Option<Duration>,
 
-    /// Certificate authority (PEM) to trust when keys are fetched, besides the system's
+    /// Certificate authorities (PEM) to trust besides the system's, for keys and other servers
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }

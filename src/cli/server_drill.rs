@@ -1,4 +1,4 @@
-//! `portcullis drill --url`: finds when a foreign server starts to refuse a token, and its allowance for clocks.
+//! `portcullis drill --url`: finds when a foreign server starts to refuse a token, and its leeway for clocks.
 
 use std::io::{self, Write};
 
@@ -179,7 +179,7 @@ fn boundaries(
     let mut report = Report::new("Drill", context.now()).with("target", &target.place.to_string()).with("tool", tool);
     for row in &rows {
         report = report.with("result", &row.found.words(row.claim));
-        let case = Case::new("allowance", row.claim);
+        let case = Case::new("leeway", row.claim);
         report.add(match row.found.is_sound() {
             true => case,
             false => case.failed(&row.found.words(row.claim)),

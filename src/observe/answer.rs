@@ -8,7 +8,7 @@ use crate::auth::NumericDate;
 use crate::text::material::Challenge;
 use crate::text::words;
 
-/// An answer, or why there is none.
+/// An answer, or the reason why it is missing.
 pub type Reply = Result<Answer, NoAnswer>;
 
 /// An answer to an MCP request.

@@ -1,4 +1,4 @@
-//! What a server of anyone did with a request, and why. Pure: the answer is received elsewhere (`target`), or pasted.
+//! Classifies and explains the answers of foreign servers. Pure: the answer is received elsewhere (`target`), or pasted.
 //!
 //! An [`Answer`] is classified by the table in `denial` as an [`Observation`]. [`why`] explains it from the token, the
 //! server's metadata and the clocks.

@@ -1,4 +1,4 @@
-//! What a server says of itself, and of a call that is running.
+//! The server's self-description, and the progress of a call.
 
 use std::fmt;
 

@@ -249,7 +249,7 @@ pub async fn probe(
         rows: Vec::new(),
         extras: Vec::new(),
     };
-    // The clock of the server decides, so its lead is not an allowance.
+    // The clock of the server decides, so its lead is not part of the leeway.
     if let Some(skew) = first.date.and_then(|date| skew_of(date, now())) {
         card.skew = skew;
     }
@@ -503,7 +503,7 @@ pub async fn boundary(
     {
         found.skew = skew;
     }
-    // From well inside to beyond every allowance.
+    // From well inside to beyond every leeway.
     let (mut low, mut high) = (-2, LONGEST_LEEWAY);
     for distance in [low, high] {
         try_at(&mut prober, model, claim, distance, &now, &mut found).await?;

@@ -22,11 +22,6 @@ impl Carriage {
         Self { authorization: authorization.into_iter().collect(), ..Self::default() }
     }
 
-    /// Whether nothing carries a token.
-    pub fn is_empty(&self) -> bool {
-        self.authorization.is_empty() && self.query.is_empty() && self.headers.is_empty()
-    }
-
     /// Adds the headers. A value that is not valid in a header is left out: no request could carry it.
     pub(super) fn add_to(&self, headers: &mut HeaderMap) {
         let sensitive = |text: &str| {

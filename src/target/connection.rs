@@ -31,7 +31,7 @@ use crate::text::{self, cause};
 /// How long the client library may take for an answer that has already been received.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// How many pages of a list are read.
+/// The most pages of a list that are read.
 const MOST_PAGES: usize = 50;
 
 /// How much of a program's standard error is kept, in bytes.
@@ -411,10 +411,10 @@ fn unfit(error: &ClientInitializeError) -> String {
     match error {
         ClientInitializeError::NoCompatibleProtocolVersion { server_supported, .. } => {
             let versions = server_supported.iter().map(ProtocolVersion::as_str);
-            format!("it supports none of our protocol revisions, but {}", text::names(versions, 32, 8, ", "))
+            format!("no protocol revision in common; it supports {}", text::names(versions, 32, 8, ", "))
         }
         ClientInitializeError::LegacyFallbackFailed { fallback, .. } => unfit(fallback),
-        _ => "it answers, but not to the handshake of MCP".to_owned(),
+        _ => "it does not answer the MCP handshake".to_owned(),
     }
 }
 

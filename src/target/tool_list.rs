@@ -45,8 +45,8 @@ impl Listed {
         self.tools.iter().any(|tool| *tool.name == *name)
     }
 
-    /// Returns a tool that is safe to call: one that is declared as read-only, the one with the fewest required
-    /// arguments first.
+    /// Returns a tool that the server declares as read-only, which is a hint and not a guarantee; the one with the fewest
+    /// required arguments first.
     pub fn harmless(&self) -> Option<&ToolInfo> {
         let required = |tool: &ToolInfo| tool.schema["required"].as_array().map_or(0, Vec::len);
         self.tools.iter().filter(|tool| tool.reads_only && !tool.destroys).min_by_key(|tool| required(tool))

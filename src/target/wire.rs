@@ -128,7 +128,7 @@ impl Wire {
                 None => return Ok(answer),
             }
         }
-        Err(NoAnswer::NotMcp("the server redirects again and again".to_owned()))
+        Err(NoAnswer::NotMcp("too many redirects".to_owned()))
     }
 
     fn record(&self, reply: Reply) {

@@ -174,7 +174,7 @@ impl Drill {
         }
     }
 
-    /// Makes the drill one of a foreign server, whose allowance for clocks is measured.
+    /// Makes the drill one of a foreign server, whose leeway for clocks is measured.
     #[must_use]
     pub fn of_server(mut self) -> Self {
         self.found.skew = Some(Span::ZERO);

@@ -47,7 +47,7 @@ pub struct Report {
     pub skew: Option<Span>,
 }
 
-/// The largest allowance of a foreign server that is not held against it.
+/// The largest leeway of a foreign server that is not held against it.
 const MOST_ALLOWED: Span = Leeway::MAX.span();
 
 impl Report {

@@ -214,7 +214,7 @@ impl Extra {
     }
 }
 
-/// The allowance for clocks that was measured, in seconds.
+/// The leeway for clocks that was measured, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {
     /// The largest time after `exp` at which the token was accepted; 0 if none was.
@@ -238,7 +238,7 @@ impl Allowance {
         found
     }
 
-    /// The allowance as a phrase: `between 29 s and 45 s`.
+    /// The leeway as a phrase: `between 29 s and 45 s`.
     pub fn words(self) -> String {
         match self {
             Self { accepted: 0, refused: Some(refused) } => format!("less than {refused} s"),
@@ -296,7 +296,11 @@ impl Card {
             self.extras.push(Extra { group: "answer", name, degree: Degree::Should, found, is_sound: Some(is_sound) });
         };
         let of_all = |n: usize| format!("{n} of {}", words::count(all, "refusal"));
-        add("refused with 401", other == 0, format!("{} have another status than 401 or 400", of_all(other)));
+        add(
+            "refused with 401",
+            other == 0,
+            format!("{} have another status than 400, 401 or \"too large\"", of_all(other)),
+        );
         if with_401 > 0 {
             add(
                 "challenge",
@@ -338,12 +342,12 @@ impl Card {
         self.rows.iter().filter(|row| row.mark != Mark::Skipped).count() + self.extras.len()
     }
 
-    /// The allowance after `exp`.
+    /// The leeway after `exp`.
     pub fn after_exp(&self) -> Option<Allowance> {
         Allowance::of(&self.rows, "exp -")
     }
 
-    /// The allowance before `nbf`.
+    /// The leeway before `nbf`.
     pub fn before_nbf(&self) -> Option<Allowance> {
         Allowance::of(&self.rows, "nbf +")
     }
@@ -364,7 +368,7 @@ impl Card {
         said
     }
 
-    /// Further sentences: the allowance for clocks, and what was not tried.
+    /// Further sentences: the leeway for clocks, and what was not tried.
     pub fn notes(&self) -> Vec<String> {
         let allowance = |name: &str, found: Option<Allowance>| Some(format!("leeway {name}: {}", found?.words()));
         let skipped = self.rows.iter().filter(|row| row.mark == Mark::Skipped).count();

@@ -16,7 +16,7 @@ pub enum Degree {
     Must,
     /// Good practice; another answer is a finding.
     Should,
-    /// An allowance for clocks, which is measured and reported as a figure.
+    /// The leeway for clocks, which is measured and reported as a figure.
     Allowance,
 }
 
@@ -201,7 +201,7 @@ pub static PROBES: &[Probe] = &[
     must("signature", "half a signature", "only the first half of the signature", |m| {
         bearer(m.signature_with(|bytes| bytes.truncate(bytes.len() / 2)))
     }),
-    must("signature", "signature and more", "the signature with a byte behind it", |m| {
+    must("signature", "signature and more", "the signature followed by an extra byte", |m| {
         bearer(m.signature_with(|bytes| bytes.push(0)))
     }),
     must("signature", "zero signature", "every byte of the signature is zero", |m| {
@@ -227,7 +227,7 @@ pub static PROBES: &[Probe] = &[
     }),
     // Algorithm.
     quick(must("algorithm", "alg none", "alg is none and the signature empty (RFC 7519 §6)", |m| unsigned(m, "none"))),
-    must("algorithm", "alg None", "alg is None, in another case", |m| unsigned(m, "None")),
+    must("algorithm", "alg None", "alg is None: none in different letter case", |m| unsigned(m, "None")),
     must("algorithm", "alg NONE", "alg is NONE, in another case", |m| unsigned(m, "NONE")),
     must("algorithm", "alg nOnE", "alg is nOnE, in another case", |m| unsigned(m, "nOnE")),
     must("algorithm", "alg none with a signature", "alg is none over the old signature", |m| {
@@ -315,12 +315,15 @@ pub static PROBES: &[Probe] = &[
         bearer(m.by_stranger(&m.header_with(&[("kid", json!(7))])))
     }),
     // Header members.
-    should("header", "crit unknown", "the header requires an unknown extension (RFC 7515 §4.1.11)", |m| {
+    should("header", "crit unknown", "crit names an unknown extension (RFC 7515 §4.1.11)", |m| {
         under(m, &m.header_with(&[("crit", json!(["x-probe"])), ("x-probe", json!(1))]))
     }),
-    should("header", "crit of b64", "the payload is not encoded (RFC 7797), but is", |m| {
-        under(m, &m.header_with(&[("crit", json!(["b64"])), ("b64", json!(false))]))
-    }),
+    should(
+        "header",
+        "crit of b64",
+        "the header claims an unencoded payload (crit b64, RFC 7797), but the payload is encoded",
+        |m| under(m, &m.header_with(&[("crit", json!(["b64"])), ("b64", json!(false))])),
+    ),
     should("header", "alg twice", "the header names two algorithms", |m| {
         holding(m, 0, &m.header().replacen('{', r#"{"alg":"none","#, 1))
     }),
@@ -357,7 +360,7 @@ pub static PROBES: &[Probe] = &[
     should("time", "exp as a past string", "exp is a string, an hour in the past", |m| {
         signed(m, &m.with("exp", json!(m.now.plus(-Span::HOUR).seconds().to_string())))
     }),
-    should("time", "exp in ms", "exp is in milliseconds: the token lives for millennia", |m| {
+    should("time", "exp in ms", "exp is in milliseconds: the token is valid for millennia", |m| {
         signed(m, &m.with("exp", json!(m.now.plus(Span::HOUR).seconds() * 1000)))
     }),
     should("time", "exp huge", "exp is 1e400, which no number can hold", |m| {
@@ -373,7 +376,7 @@ pub static PROBES: &[Probe] = &[
     must(
         "time",
         "exp twice, valid first",
-        "exp occurs twice, last in the past: the last one counts, or none (RFC 7519 §4)",
+        "exp occurs twice, the last one in the past; a parser must use the last one or reject the token (RFC 7519 §4)",
         |m| {
             let claims = m.claims();
             let past = m.at(-Span::HOUR).to_string();
@@ -415,10 +418,10 @@ pub static PROBES: &[Probe] = &[
     should("audience", "audience list of others", "aud is a list of other servers", |m| {
         signed(m, &m.with("aud", json!(["https://other.invalid/mcp", "https://third.invalid"])))
     }),
-    should("audience", "longer audience", "aud begins like the server's and goes on", |m| {
+    should("audience", "longer audience", "aud is the server's with a suffix", |m| {
         signed(m, &m.with("aud", json!(format!("{}.evil.invalid", m.string("aud")?))))
     }),
-    should("audience", "shorter audience", "aud is the beginning of the server's", |m| {
+    should("audience", "shorter audience", "aud is a prefix of the server's", |m| {
         let aud = m.string("aud")?;
         let short = crate::text::head(aud, aud.len().saturating_sub(1));
         signed(m, &m.with("aud", json!(short))).filter(|_| !short.is_empty())
@@ -437,7 +440,7 @@ pub static PROBES: &[Probe] = &[
         signed(m, &m.with("iss", json!("https://other.invalid/"))).filter(|_| m.has("iss"))
     }),
     should("issuer", "no issuer", "iss is missing", |m| signed(m, &m.without(&["iss"])).filter(|_| m.has("iss"))),
-    should("issuer", "issuer with a slash", "iss has a slash more or less at its end", |m| {
+    should("issuer", "issuer with a slash", "iss has an extra or a missing trailing slash", |m| {
         let iss = m.string("iss")?;
         let other = iss.strip_suffix('/').map_or_else(|| format!("{iss}/"), str::to_owned);
         signed(m, &m.with("iss", json!(other)))

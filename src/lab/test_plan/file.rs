@@ -35,13 +35,13 @@ const PLAN: &[Member] = &[
     ("switches", "what is tested besides the cases"),
 ];
 const TOKEN: &[Member] = &[
-    ("user", "who the token is for"),
+    ("user", "the user"),
     ("permissions", "a list of permissions; default none"),
     ("lifetime", "how long it is valid, as in `15m`; `-1s` for a token that has expired; default as in `issue`"),
     ("expires", "when it expires, instead of a lifetime"),
     ("no-exp", "`true` for a token without an expiry time"),
-    ("not-before", "when it becomes valid: a duration from the beginning, or a time"),
-    ("issued-at", "when it was issued: a duration from the beginning, or a time"),
+    ("not-before", "when it becomes valid: a duration from the start of the run, or a time"),
+    ("issued-at", "when it was issued: a duration from the start of the run, or a time"),
     ("subject", "`sub`"),
     ("jti", "`jti`; default random"),
     ("issuer", "`iss`; default the configured issuer"),
@@ -58,7 +58,7 @@ const TOKEN: &[Member] = &[
 const CASE: &[Member] = &[
     ("name", "a unique name"),
     ("token", "the name of a token; `none`, or no member, calls without a token"),
-    ("tokens", "a list of them: every token calls every tool"),
+    ("tokens", "a list of tokens; every token calls every tool"),
     ("tool", "the tool to call"),
     ("tools", "a list of tools"),
     ("arguments", "a table of arguments; default an example of the tool's"),
@@ -204,7 +204,7 @@ fn recipe(token: &Members<'_>) -> Result<Recipe, PlanError> {
         return Err(token.error(second, &format!("{second} cannot be used with {first}")));
     }
     let any = |_: &TimeInput| true;
-    let when = "expected a duration from the beginning of the run, or a time such as 2026-11-22T20:41:05Z";
+    let when = "expected a duration from the start of the run, or a time such as 2026-11-22T20:41:05Z";
     let algorithm =
         match token.text("algorithm")? {
             None => None,
