@@ -132,7 +132,7 @@ fn remote(
     let answered = json::line(on.out, &answer).and_then(|()| on.out.flush());
     let _ = if json {
         let mut explained = why.json();
-        explained["took_ms"] = serde_json::json!(received.took.as_secs_f64() * 1000.0);
+        explained["took"] = serde_json::json!(received.took.as_secs_f64());
         explained["token_id"] = serde_json::json!(caller.token_id().map(|id| id.to_string()));
         if let Some(compared) = &compared {
             explained["expected"] = serde_json::json!(compared);

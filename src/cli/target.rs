@@ -351,6 +351,6 @@ pub fn server_json(target: &Target, connection: &Connection) -> Value {
         "name": seen.name,
         "version": seen.version,
         "session": seen.has_session,
-        "connected_in_ms": connection.took.as_secs_f64() * 1000.0,
+        "connected_in": connection.took.as_secs_f64(),
     })
 }

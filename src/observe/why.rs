@@ -462,7 +462,7 @@ impl Why {
             "has": self.has,
             "needs": self.needs,
             "ask_for": self.ask_for,
-            "skew_seconds": self.skew.map(Span::as_seconds_f64),
+            "skew": self.skew.map(Span::as_seconds_f64),
             "notes": self.notes,
             "findings": self.findings,
             "answer": self.observation.json(),

@@ -439,7 +439,9 @@ impl Card {
             "name": row.probe.name,
             "what": row.probe.what,
             "degree": degree_code(row.degree),
+            "expected": row.probe.wanted.words(),
             "mark": row.mark.code(),
+            "without_handshake": row.is_alone,
             "token_id": row.token_id.map(|id| id.to_string()),
             "answer": row.observation.as_ref().map(Observation::json),
         })

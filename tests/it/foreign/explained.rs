@@ -268,9 +268,7 @@ fn a_tool_is_sighted() {
 #[test]
 fn an_explanation_for_scripts_has_every_part() {
     let why = why(BARE, &fitting(), true).json();
-    for member in
-        ["cause", "certainty", "sentence", "has", "needs", "ask_for", "skew_seconds", "notes", "findings", "answer"]
-    {
+    for member in ["cause", "certainty", "sentence", "has", "needs", "ask_for", "skew", "notes", "findings", "answer"] {
         assert!(why.get(member).is_some(), "{member}");
     }
 }
