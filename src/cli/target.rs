@@ -53,20 +53,33 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Creates the target of a configuration.
-pub fn configured(config: &TargetConfig) -> Result<Target, TargetError> {
+/// Creates the target of a configuration. A header that cannot be used, for example because its variable is not set, is a
+/// fault of this target and no reason to reject the others.
+fn configured(config: &TargetConfig) -> Result<Target, TargetError> {
     let headers = config.headers.iter().map(|(name, value)| Header::new(name, value, variable));
-    let headers = headers.collect::<Result<Vec<_>, _>>()?;
     if let Some(url) = &config.url {
-        return Target::http(&config.name, url, headers);
+        return match headers.collect::<Result<Vec<_>, _>>() {
+            Ok(headers) => Target::http(&config.name, url, headers),
+            Err(fault) => Ok(Target { fault: Some(fault), ..Target::http(&config.name, url, Vec::new())? }),
+        };
     }
     let command: Vec<OsString> = config.command.iter().map(OsString::from).collect();
     Target::command(&config.name, &command)
 }
 
 impl TargetOptions {
-    /// Returns the foreign server that the options name, if they name one.
+    /// Returns the foreign server of a command, if the options name one.
     pub fn target(&self, context: &Context) -> Result<Option<Target>, CliError> {
+        let found = self.named(context)?;
+        if found.is_some() && context.is_set() {
+            let sentence = "--now cannot be used with another server, which has its own clock";
+            return Err(CliError::Usage(sentence.to_owned()));
+        }
+        Ok(found)
+    }
+
+    /// Returns the foreign server that the options name, if they name one.
+    fn named(&self, context: &Context) -> Result<Option<Target>, CliError> {
         let headers =
             || self.headers.iter().map(|written| Header::parse(written, variable)).collect::<Result<Vec<_>, _>>();
         let found = match (&self.url, &self.target, self.command.as_slice()) {
@@ -83,6 +96,9 @@ impl TargetOptions {
                     return Err(CliError::Usage(sentence));
                 };
                 let target = configured(config)?;
+                if let Some(fault) = target.fault {
+                    return Err(fault.into());
+                }
                 let more = headers()?;
                 if matches!(target.place, Place::Command(_)) && !more.is_empty() {
                     return Err(CliError::Usage("--header cannot be used with a program".to_owned()));
@@ -108,17 +124,13 @@ impl TargetOptions {
                 Target::command("program", command)?
             }
         };
-        if context.is_set() {
-            let sentence = "--now cannot be used with another server, which has its own clock";
-            return Err(CliError::Usage(sentence.to_owned()));
-        }
         Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), timeout: self.timeout, ..found }))
     }
 
     /// Returns the targets of the console: those of the configuration file and the one that the options name, and the index
     /// of the latter.
     pub fn for_console(&self, context: &Context) -> Result<(Vec<Target>, Option<usize>), CliError> {
-        let given = self.target(context)?;
+        let given = self.named(context)?;
         let mut all = context.targets.iter().map(configured).collect::<Result<Vec<_>, _>>()?;
         for target in &mut all {
             target.ca_file.clone_from(&context.fetching.ca_file);

@@ -139,6 +139,9 @@ impl Connection {
     }
 
     async fn connect(target: &Target, carriage: &Carriage, dialect: &Dialect) -> Result<Self, OpenError> {
+        if let Some(fault) = &target.fault {
+            return Err(OpenError::Target(fault.clone()));
+        }
         let clock = SystemClock::new();
         let (progress, seen) = watch::channel(None);
         let version = match dialect {

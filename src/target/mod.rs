@@ -51,6 +51,8 @@ pub struct Target {
     pub ca_file: Option<PathBuf>,
     /// How long to wait for an answer; `None` for the default of what is asked.
     pub timeout: Option<Duration>,
+    /// Why it cannot be connected, if its configuration has a fault.
+    pub fault: Option<TargetError>,
 }
 
 /// Where a server is.
@@ -165,7 +167,7 @@ impl Target {
     /// Creates a target at a URL.
     pub fn http(name: &str, url: &str, headers: Vec<Header>) -> Result<Self, TargetError> {
         let place = Place::Http(endpoint(url)?);
-        Ok(Self { name: name.into(), place, headers: headers.into(), ca_file: None, timeout: None })
+        Ok(Self { name: name.into(), place, headers: headers.into(), ca_file: None, timeout: None, fault: None })
     }
 
     /// Creates a target that is started as a program.
@@ -179,6 +181,7 @@ impl Target {
             headers: Arc::from([]),
             ca_file: None,
             timeout: None,
+            fault: None,
         })
     }
 

@@ -296,3 +296,20 @@ fn a_client_call_appears_on_the_screen_and_quitting_stops_the_server() {
     assert_eq!(console.wait_exit(), 0);
     assert!(std::net::TcpStream::connect(address).is_err());
 }
+
+/// A variable that is set elsewhere must not keep this machine from the other servers.
+#[test]
+fn a_target_whose_header_cannot_be_read_does_not_stop_the_console() {
+    let folder = crate::cli::Folder::new();
+    let target = "[[targets]]\nname = \"staging\"\nurl = \"http://127.0.0.1:9/mcp\"\nheaders = { X-Key = \"env:STAGING_KEY\" }\n";
+    let config = folder.write("portcullis.toml", target);
+    let mut console = Console::spawn(command(PORTCULLIS, &["--config", &config]), 120, 36);
+    console.wait_for(HEADER);
+    console.keys("\x1b[18~");
+    console.wait_for("staging");
+    console.keys("\x1b[B");
+    console.keys("\r");
+    console.wait_for("STAGING_KEY");
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
