@@ -5,6 +5,7 @@ pub mod drill;
 pub mod evidence;
 pub mod expected;
 pub mod grid;
+pub mod instant;
 pub mod kit;
 pub mod probe;
 pub mod score;

@@ -7,9 +7,9 @@ use crate::app::clock::ConsoleClock;
 use crate::app::field::{Lines, TextField};
 use crate::app::list::turned;
 use crate::app::{App, Effect};
-use crate::auth::issue::TimeInput;
 use crate::auth::{Lifetime, NumericDate};
-use crate::text::{Span, words};
+use crate::lab::instant::{Instant, InvalidInstant, NoSuchTime};
+use crate::text::Span;
 
 /// The time on the clock.
 pub const DIAL: Field = Field::new(Pane::Clock, 0);
@@ -153,54 +153,25 @@ impl App {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstantError {
     /// The text is not in an accepted format.
-    #[error("expected +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time such as 2026-11-22T20:41:05Z")]
-    Unreadable,
+    #[error(transparent)]
+    Unreadable(#[from] InvalidInstant),
     /// The text names a claim, but no token is selected.
     #[error("select a token first: exp, nbf and iat are its times")]
     NoToken,
     /// The selected token does not have this claim, or its value is not a time.
-    #[error("the token has no readable {0}")]
-    NoClaim(&'static str),
+    #[error(transparent)]
+    NoClaim(#[from] NoSuchTime),
 }
 
-/// Parses an instant: relative to the clock, relative to a token's claim, or absolute.
+/// Returns the instant that a text names: relative to the clock, relative to a token's claim, or absolute.
 fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, InstantError> {
-    let text = text.trim();
-    let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));
-    let Some((name, rest)) = ["iat", "nbf", "exp"].into_iter().find_map(begins) else {
-        return match TimeInput::parse(text) {
-            Ok(TimeInput::At(at)) => Ok(at),
-            Ok(TimeInput::In(by)) if text.starts_with(['+', '-']) => Ok(shown.plus(by)),
-            _ => Err(InstantError::Unreadable),
-        };
+    let instant = Instant::parse(text)?;
+    let life = match life {
+        Some(life) => *life,
+        None if instant.needs_token() => return Err(InstantError::NoToken),
+        None => Lifetime::default(),
     };
-    let life = life.ok_or(InstantError::NoToken)?;
-    let claim = match name {
-        "iat" => life.iat,
-        "nbf" => life.nbf,
-        _ => life.exp,
-    };
-    let mut at = claim.ok_or(InstantError::NoClaim(name))?;
-    let mut rest = rest.trim();
-    while !rest.is_empty() {
-        let (sign, after) = match (rest.strip_prefix('+'), rest.strip_prefix('-')) {
-            (Some(after), _) => (1, after),
-            (_, Some(after)) => (-1, after),
-            (None, None) => return Err(InstantError::Unreadable),
-        };
-        let (term, more) = after.split_at(after.find(['+', '-']).unwrap_or(after.len()));
-        at = at.plus(span(term.trim(), life)? * sign);
-        rest = more;
-    }
-    Ok(at)
-}
-
-/// Parses a duration, or `leeway`.
-fn span(text: &str, life: &Lifetime) -> Result<Span, InstantError> {
-    match text {
-        "leeway" => Ok(life.leeway.span()),
-        text => words::parse_duration(text).ok().map(Span::from).ok_or(InstantError::Unreadable),
-    }
+    Ok(instant.resolve(shown, &life)?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! pure: the command reads files, signs tokens and owns the target, which is our own gate or a foreign server.
 
 mod file;
-mod instant;
 mod own_gate;
 mod run;
 
@@ -19,8 +18,8 @@ use crate::auth::{Algorithm, IssueRequest, NumericDate};
 use crate::gate::ports::Arguments;
 use crate::text;
 
+pub use super::instant::Instant;
 pub use file::{MAX_BYTES, members_markdown};
-pub use instant::Instant;
 pub use own_gate::OwnGate;
 pub use run::{NoAnswer, ReadyToken, Target, TargetAnswer, TargetCall, run};
 

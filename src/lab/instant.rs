@@ -1,10 +1,11 @@
-//! The instant of a case: relative to the beginning of the run, to a time of the token, or absolute.
+//! An instant as people write it: relative to now, to a time of the token, or absolute. The clock of the console and the
+//! cases of test plans are set to one.
 
 use crate::auth::issue::TimeInput;
 use crate::auth::{Lifetime, NumericDate};
 use crate::text::{Span, words};
 
-/// An instant of a plan, which is known only when the run begins.
+/// An instant, which is known only with now and a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instant {
     anchor: Anchor,
@@ -70,7 +71,7 @@ impl Instant {
         matches!(self.anchor, Anchor::Claim(_))
     }
 
-    /// Returns the instant for a run that began at `start`, and a token with these times.
+    /// Returns the instant, where now is `start` and a token has these times.
     pub fn resolve(self, start: NumericDate, life: &Lifetime) -> Result<NumericDate, NoSuchTime> {
         let from = match self.anchor {
             Anchor::Start => start,
