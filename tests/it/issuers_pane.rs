@@ -414,9 +414,9 @@ fn a_file_is_read_again_at_once() {
     reads(&mut desk, ISSUER, 1);
     desk.must_show(&["refreshed when the file changes"]);
     // Without a change, only the request makes it be read.
+    let before = desk.app.auth.issuer_keys[0].attempts;
     desk.keys("Space");
-    let asked = desk.app.auth.issuer_keys[0].attempts;
-    reads(&mut desk, ISSUER, asked + 1);
+    reads(&mut desk, ISSUER, before + 1);
     desk.must_show(&["the keys are unchanged"]);
     folder.write("jwks.json", set(&[&two]));
     until(desk.gate.shared(), |state| state.issuer_keys()[0].keys.iter().any(|key| key.kid() == Some("two")));
