@@ -29,5 +29,10 @@ pub fn separated(list: &str, separator: char) -> impl Iterator<Item = &str> {
     list.split(separator).map(|name| name.trim_matches(' ')).filter(|name| !name.is_empty())
 }
 
+/// Replaces the escaped line breaks of a text that is safe to show by blanks, to read it as one sentence.
+pub fn one_line(shown: &str) -> String {
+    shown.replace("\\u{d}\\u{a}", " ").replace("\\u{a}", " ")
+}
+
 /// The name of a caller without a token.
 pub const NO_TOKEN: &str = "(no token)";
