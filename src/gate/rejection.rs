@@ -84,6 +84,9 @@ pub enum RequestOutcome {
     Observed(Box<ForeignAnswer>),
 }
 
+/// How a call was authenticated whose target has credentials in a header of its own.
+pub const OWN_CREDENTIALS: &str = "own credentials";
+
 /// The answer of a foreign server to a call, for the log. Its texts are safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignAnswer {
@@ -111,7 +114,7 @@ pub struct ForeignAnswer {
     pub user: Option<Box<str>>,
     /// The verdict that the policy here predicts; `None` if it predicts none.
     pub predicted: Option<Verdict>,
-    /// How the token was sent, if not as a bearer token.
+    /// How the token was sent, if not as a bearer token, or [`OWN_CREDENTIALS`].
     pub sent: Option<&'static str>,
     /// Further facts, a sentence each.
     pub notes: Box<[String]>,

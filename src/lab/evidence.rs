@@ -14,7 +14,7 @@ use super::score::{Scorecard, judged_words};
 use crate::auth::date::twice;
 use crate::auth::{KeyOrigin, Leeway, NumericDate, Rules, TokenId, Verdict};
 use crate::gate::activity::{Excerpt, Origin};
-use crate::gate::{ForeignAnswer, Record};
+use crate::gate::{ForeignAnswer, OWN_CREDENTIALS, Record};
 use crate::report::redacted;
 use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took};
@@ -391,6 +391,10 @@ impl Evidence<'_> {
                     let Some(url) = is_url(&answer.place).then(|| shell(&answer.place)) else { continue };
                     let (arguments, note) = arguments(record);
                     let token = match (id, note.strip_prefix(", ")) {
+                        // The header is a secret that no evidence contains.
+                        _ if answer.sent == Some(OWN_CREDENTIALS) => {
+                            format!(" --header 'Authorization: env:CREDENTIALS'  # the header of the console{note}")
+                        }
                         (Some(id), _) => format!("  # token {id}{note}"),
                         (None, Some(note)) => format!(" --no-token  # {note}"),
                         (None, None) => " --no-token".to_owned(),

@@ -26,7 +26,7 @@ use crate::app::targets::{CallReport, ConnectReport, Listing, TargetDraft, Targe
 use crate::app::{Msg, Times};
 use crate::auth::{Inspection, Outcome, Rules, TokenId};
 use crate::gate::ports::Catalogue;
-use crate::gate::{ForeignAnswer, ForeignCall, Gate, Record, Source};
+use crate::gate::{ForeignAnswer, ForeignCall, Gate, OWN_CREDENTIALS, Record, Source};
 use crate::observe::{Answer, Body, NoAnswer, Observation, Observed, Progress, Reply, ServerSeen, Why};
 use crate::target::{Asked, Carriage, Connection, Dialect, Header, OpenError, Place, Target, TargetError};
 use crate::text;
@@ -564,7 +564,7 @@ impl Asking {
             said: observation.said.as_deref().map(|said| text::one_line(said).into()),
             user: None,
             predicted: None,
-            sent: None,
+            sent: self.target.has_own_credentials().then_some(OWN_CREDENTIALS),
             notes,
         }
     }

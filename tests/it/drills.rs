@@ -421,3 +421,13 @@ fn tokens_with_the_same_name_are_numbered_until_one_has_a_label() {
     desk.keys("Ctrl-N").types("short").keys("Enter").must_show(&["short · user123"]);
     assert!(!desk.shows("#1"), "{}", desk.screen());
 }
+
+#[test]
+fn a_drill_that_waits_for_the_end_of_the_token_says_so() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 Tab Tab Tab → Enter");
+    desk.waits(Duration::from_secs(2));
+    desk.must_show(&["waits until", "shortly before"]);
+    desk.keys("Esc");
+    assert!(desk.app.drill.running.is_none());
+}

@@ -107,8 +107,10 @@ fn probe_head(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     let room = usize::from(area.height / 2).saturating_sub(head.len() + 1);
     let signs = probe.card.as_ref().map(|_| canvas.clipped(SIGNS, area.width, 1, Role::Hint)).unwrap_or_default();
     let notes = notes.iter().flat_map(|note| canvas.wrapped(note, area.width, Role::Plain));
-    head.extend(notes.take(room.saturating_sub(1)));
-    head.extend(signs.into_iter().take(room));
+    let notes: Vec<Line<'static>> = notes.take(room).collect();
+    let left = room - notes.len();
+    head.extend(notes);
+    head.extend(signs.into_iter().take(left));
     head
 }
 

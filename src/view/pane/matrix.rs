@@ -96,12 +96,12 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     heads(canvas, area, &shape, &shown, tools);
     let foot = foot(canvas, area);
     let has_legend = usize::from(area.height) > foot.len() + 8;
-    let words = signs(canvas, shape.words).replace(' ', "\u{a0}").replace("\u{a0}\u{a0}", "  ");
+    // The signs of a server need a second row in a narrow pane, or fewer words.
+    let is_high = usize::from(area.height) > foot.len() + 11;
+    let words = signs(canvas, shape.words, is_high).replace(' ', "\u{a0}").replace("\u{a0}\u{a0}", "  ");
     let legend = wrap(&words, area.width).into_iter().map(|line| line.replace('\u{a0}', " "));
-    // The signs of a server need a second row in a narrow pane.
-    let most = if usize::from(area.height) > foot.len() + 11 { 2 } else { 1 };
-    let legend = legend.take(if has_legend { most } else { 0 }).map(|line| canvas.span(line, Role::Hint).into());
-    let legend: Vec<Line<'static>> = legend.collect();
+    let legend = legend.take(usize::from(has_legend) + usize::from(is_high));
+    let legend: Vec<Line<'static>> = legend.map(|line| canvas.span(line, Role::Hint).into()).collect();
     let legend_rows = u16::try_from(legend.len()).unwrap_or(0).max(u16::from(is_calling(canvas)));
     let feet = u16::try_from(foot.len()).unwrap_or(0) + legend_rows;
     let (table, under) = split_bottom(area, feet);
@@ -152,7 +152,10 @@ fn flipped(flips: &[(String, String, Verdict)]) -> String {
 }
 
 /// Returns the legend of the signs.
-fn signs(canvas: &Canvas, words: Words) -> String {
+fn signs(canvas: &Canvas, words: Words, in_full: bool) -> String {
+    if canvas.app.target().is_some() && !in_full {
+        return "✔ ✘ – ?  h hidden  m masked  · not called  ≠ differ".to_owned();
+    }
     if canvas.app.target().is_some() {
         return "policy, then server: ✔ allowed  ✘ forbidden  – unauthorized  ? unknown  h hidden  m masked  · not called  ≠ differ"
             .to_owned();

@@ -647,3 +647,19 @@ fn a_repeated_call_asks_again_and_goes_to_the_same_server() {
     desk.keys("Esc 1 Enter ↑ Enter Ctrl-O");
     desk.must_show(&["no call to repeat yet"]);
 }
+
+#[test]
+fn a_call_with_the_credentials_of_a_header_is_not_logged_as_one_without_a_token() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("Authorization: Bearer x").keys("Enter");
+    desk.settles().keys("Esc 4 Enter").settles();
+    desk.keys("Esc 5");
+    desk.must_show(&["own credentia"]);
+    assert!(desk.app.auth.activity.newest().next().is_some_and(|record| record.token_id.is_none()));
+    desk.keys("Ctrl-B");
+    let why = format!("portcullis why --url {} --tool read_data", fake.url);
+    let copied = desk.copied();
+    assert!(copied.contains(&why) && copied.contains("--header 'Authorization: env:CREDENTIALS'"), "{copied}");
+    assert!(!copied.contains("--no-token"), "{copied}");
+}
