@@ -280,14 +280,28 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&Arc<str>], al
     }
 }
 
+/// Breaks a word that is wider than a column, with hyphens.
+fn hyphenated(word: &str, columns: usize) -> Vec<String> {
+    let chars: Vec<char> = word.chars().collect();
+    let mut parts = Vec::new();
+    let mut rest = &*chars;
+    while rest.len() > columns && columns > 2 {
+        let (part, after) = rest.split_at(columns - 1);
+        parts.push(part.iter().copied().chain(['-']).collect());
+        rest = after;
+    }
+    parts.push(rest.iter().collect());
+    parts
+}
+
 /// Breaks a name into `rows` rows, aligned to the bottom: after separators if that fits, otherwise anywhere. The middle
 /// of a name that does not fit is left out, because the ends tell names apart.
 fn broken(name: &str, columns: usize, rows: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in name.split_inclusive(['_', '-', '.', '/', ':']) {
+    for part in name.split_inclusive(['_', '-', '.', '/', ':']).flat_map(|word| hyphenated(word, columns)) {
         match lines.last_mut() {
-            Some(line) if text::width(line) + text::width(word) <= columns => line.push_str(word),
-            _ => lines.push(word.to_owned()),
+            Some(line) if text::width(line) + text::width(&part) <= columns => line.push_str(&part),
+            _ => lines.push(part),
         }
     }
     if lines.len() > rows || lines.iter().any(|line| text::width(line) > columns) {
@@ -436,7 +450,9 @@ mod tests {
         };
         assert_eq!(names, ["…create_issue", "…list_issues", "…create_pull_request_review_comment"]);
         assert_eq!(broken(&names[2], 8, 3), ["…create_", "pull…iew", "_comment"]);
-        assert_eq!(broken("read_data", 4, 3), ["read", "_dat", "a"]);
+        assert_eq!(broken("read_data", 4, 3), ["rea-", "d_", "data"]);
+        assert_eq!(broken("structured", 6, 2), ["struc-", "tured"]);
+        assert_eq!(broken("picture", 6, 3), ["", "pictu-", "re"]);
         assert_eq!(broken("list_orders", 6, 3), ["", "list_", "orders"]);
         assert_eq!(broken("ping", 4, 3), ["", "", "ping"]);
     }

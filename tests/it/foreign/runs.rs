@@ -595,6 +595,20 @@ fn the_commands_in_the_evidence_repeat_what_was_done_at_the_server() {
         assert!(copied.contains(&command), "{command} is not in {copied}");
     }
     assert!(!copied.contains("settings have changed"), "{copied}");
+    // They work in a shell, and the probe is the same one.
+    let (_, commands) = copied.split_once("```sh\n").expect("commands");
+    let (commands, _) = commands.split_once("\n```").expect("commands");
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_portcullis")).parent().expect("a folder");
+    for command in commands.lines() {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", command]).env_clear().env("PATH", folder).env("HOME", "/nonexistent");
+        shell.env("PORTCULLIS_SECRET", super::SHARED_TEXT).env("PORTCULLIS_TOKEN", &*desk.token());
+        let output = shell.output().expect("it runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{command}: {out}{err}");
+        let card = desk.app.probe().and_then(|probe| probe.finished()).expect("a card");
+        assert!(!command.contains("--run") || out.contains(&card.summary()), "{command}: {out}{err}");
+    }
 }
 
 #[test]
