@@ -61,15 +61,19 @@ impl App {
         (!evidence.is_empty()).then(|| (evidence.written(form), left_out))
     }
 
-    /// Returns at most `most` calls, oldest first, and how many are left out. The user's own calls, also those of a drill,
-    /// come before the many of a probe or of the test tokens.
+    /// Returns at most `most` calls, oldest first, and how many are left out. Single calls come before the many of a drill,
+    /// and these before those of a probe or of the test tokens.
     fn chosen_calls(&self, most: usize) -> (Vec<Arc<Record>>, usize) {
-        let all: Vec<&Arc<Record>> = self.auth.activity.newest().filter(|record| record.is_call).collect();
-        let is_own = |record: &&&Arc<Record>| record.origin != Origin::Kit;
-        let kept = all.iter().filter(is_own).chain(all.iter().filter(|record| !is_own(record))).take(most);
-        let mut kept: Vec<Arc<Record>> = kept.map(|record| Arc::clone(record)).collect();
+        let mut all: Vec<&Arc<Record>> = self.auth.activity.newest().filter(|record| record.is_call).collect();
+        // The order of equals stays: newest first.
+        all.sort_by_key(|record| match record.origin {
+            Origin::Kit => 2,
+            Origin::Drill => 1,
+            Origin::Console | Origin::Library | Origin::Command | Origin::Client => 0,
+        });
+        let left_out = all.len().saturating_sub(most);
+        let mut kept: Vec<Arc<Record>> = all.into_iter().take(most).map(Arc::clone).collect();
         kept.sort_by_key(|record| record.seq);
-        let left_out = all.len() - kept.len();
         (kept, left_out)
     }
 

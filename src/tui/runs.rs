@@ -264,7 +264,10 @@ impl Asking {
                 let why = "the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a tool with portcullis testkit --run --url URL --tool TOOL";
                 RunStop::Failed(why.to_owned())
             }
-            Stopped::NoSuchTool(_) => RunStop::Failed("the server does not list this tool for the token".to_owned()),
+            Stopped::NoSuchTool(_) => {
+                let why = "the server does not list this tool for the token; choose another one in Call";
+                RunStop::Failed(why.to_owned())
+            }
             Stopped::NotAccepted(stopped) => {
                 let (reply, tool) = *stopped;
                 let sent = self.with_token(good);

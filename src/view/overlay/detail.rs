@@ -33,8 +33,12 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
     }
     if record.is_call {
         part("arguments", &record.arguments.to_string(), Role::Plain);
-        let role = Role::of_answer(&record.answered, record.trouble.is_some());
-        part("answer", &record.answer.to_string(), role);
+        // Of the answer to a probe, only what it says about access is kept.
+        let is_kept = record.answered.foreign().is_none() || *record.answer != *"null";
+        if is_kept {
+            let role = Role::of_answer(&record.answered, record.trouble.is_some());
+            part("answer", &record.answer.to_string(), role);
+        }
     }
     lines.pop();
     canvas.drawn.overlay_rows = usize::from(inner.height);
