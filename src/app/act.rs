@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::action::Action;
 use super::field::TextField;
 use super::focus::Focus;
-use super::hints::hint;
+use super::hints::{hint, key_name};
 use super::history::Step;
 use super::keymap::binding;
 use super::list::moved;
 use super::overlay::{LineForm, LinePurpose, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::pane::Pane;
 use super::pane::call::LastCall;
+use super::pane::targets::ADDRESS;
 use super::{App, Effect};
 use crate::lab::evidence::Form;
 use crate::look::ThemeChoice;
@@ -49,7 +50,11 @@ impl App {
             Action::DropPermission => return self.drop_permission(),
             Action::WriteObserved => self.ask_where_to_write_observed(),
             Action::SavePolicy => self.ask_where_to_save(),
+            Action::Label if self.focus.pane == Pane::Targets => self.ask_for_target_name(),
             Action::Label => self.start_label(),
+            Action::Probe | Action::ConnectTarget | Action::AddTarget | Action::Cancel => {
+                return self.act_on_servers(action);
+            }
             Action::Revoke => return self.revoke_or_restore(),
             Action::Break => {
                 if let Some(field) = self.text_field() {
@@ -57,7 +62,7 @@ impl App {
                 }
             }
             Action::Token(by) => self.turn_token(by),
-            Action::Repeat => match self.last_call.as_ref().map(LastCall::again) {
+            Action::Repeat => match self.shown_call().map(LastCall::again) {
                 Some(last) => return self.make_call(last),
                 None => self.complain("no call to repeat yet"),
             },
@@ -150,6 +155,13 @@ impl App {
     fn act_on_overlay(&mut self, action: Action) -> Vec<Effect> {
         if matches!(self.overlays.last(), Some(Overlay::Confirm(question)) if action == question.agrees()) {
             return self.agree();
+        }
+        // A question stays until it is answered: Enter must not look as if it had agreed.
+        if let (Some(Overlay::Confirm(question)), Action::Act) = (self.overlays.last(), action) {
+            let key = key_name(self, question.agrees()).unwrap_or_default();
+            let said = format!("not done; {key} to {}, Esc to decline", question.yes());
+            self.complain(said);
+            return Vec::new();
         }
         let page = self.drawn.overlay_rows.max(2) - 1;
         let by = match action {
@@ -308,6 +320,7 @@ impl App {
         let line = form.text.text().trim().to_owned();
         match form.asks {
             LinePurpose::Label(number) => self.name_token(number, &line),
+            LinePurpose::TargetName(number) => self.name_target(number, &line),
             LinePurpose::EvidenceTo => self.save_evidence(&line),
             LinePurpose::ObservedTo => self.write_observed(&line),
             LinePurpose::Find => {
@@ -331,17 +344,47 @@ impl App {
         vec![Effect::Label(number, label)]
     }
 
+    /// Runs a command about other servers.
+    fn act_on_servers(&mut self, action: Action) -> Vec<Effect> {
+        match (action, self.target().map(|target| target.number)) {
+            (Action::Probe, _) => return self.probe_selected(),
+            (Action::Cancel, _) => return self.cancel_any(),
+            (Action::ConnectTarget, Some(number)) => return self.connect_target(number),
+            (Action::ConnectTarget, None) => self.complain("select a server in Targets first"),
+            _ => self.enter(Focus::at(ADDRESS)),
+        }
+        Vec::new()
+    }
+
+    /// Cancels what is under way, also a drill that runs in the background.
+    fn cancel_any(&mut self) -> Vec<Effect> {
+        if let Some(cancel) = self.cancel() {
+            return vec![cancel];
+        }
+        if self.drill.running.is_some() {
+            self.cancel_drill();
+        } else {
+            self.complain("nothing to cancel: no call, connection, probe or drill is under way");
+        }
+        Vec::new()
+    }
+
     fn out(&mut self) -> Vec<Effect> {
         self.toast = None;
         self.forget_leap();
         if self.overlays.pop().is_some() {
             return Vec::new();
         }
-        if self.call.stop_editing() {
-            return Vec::new();
-        }
+        // Before it leaves a field: the screen says that Esc cancels.
         if let Some(cancel) = self.cancel() {
             return vec![cancel];
+        }
+        if self.cancels_drill() {
+            self.cancel_drill();
+            return Vec::new();
+        }
+        if self.call.stop_editing() {
+            return Vec::new();
         }
         if self.is_filtered() {
             self.find("");

@@ -72,6 +72,14 @@ pub enum Action {
     TypeKey,
     AddIssuer,
     RefreshKeys,
+    /// Make the gate probe of the selected server.
+    Probe,
+    /// Connect the selected server again.
+    ConnectTarget,
+    /// Go to the field for the URL of a server.
+    AddTarget,
+    /// Cancel the call, the connection, the run or the drill that is under way.
+    Cancel,
     Suspend,
     Quit,
 }

@@ -54,9 +54,9 @@ impl ClipSource {
 
     /// The answer to the last call made from the console.
     pub(super) const LAST_ANSWER: Self = Self {
-        hint: |app| app.last_call.as_ref()?.called.as_ref().map(|_| "copy last answer"),
+        hint: |app| app.shown_call()?.called.as_ref().map(|_| "copy last answer"),
         clip: |app| {
-            let called = app.last_call.as_ref()?.called.as_ref()?;
+            let called = app.shown_call()?.called.as_ref()?;
             Some(Clip::new(&called.json(), "the answer"))
         },
     };

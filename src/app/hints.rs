@@ -87,14 +87,18 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Screen(screen) if screen != app.screen => Some(screen.title()),
         Action::Break if app.text(app.focus.field?)?.has_lines() => Some("new line"),
         Action::Token(1) if !app.auth.tokens.is_empty() => Some("token"),
-        Action::Answer => app.last_call.as_ref()?.called.as_ref().map(|_| "answer in full"),
-        Action::Repeat => app.last_call.as_ref().map(|_| "repeat call"),
+        Action::Answer => app.shown_call()?.called.as_ref().map(|_| "answer in full"),
+        Action::Repeat => app.shown_call().map(|_| "repeat call"),
         Action::TryKey if app.can_try_key() => Some("try another key"),
+        Action::Probe if app.target().is_some() => Some("gate probe"),
+        Action::ConnectTarget if app.target().is_some() => Some("connect"),
+        Action::AddTarget if app.screen == Screen::Targets => Some("add a server"),
+        Action::Cancel if app.cancel().is_some() || app.drill.running.is_some() => Some("cancel"),
         Action::Undo if app.history.can_undo() => Some("undo"),
         Action::Redo if app.history.can_redo() => Some("redo"),
         Action::Step(1) if app.focus.pane.fields().len() == 1 => Some("next pane"),
         Action::Step(1) => Some("next field"),
-        Action::Out if app.cancel().is_some() => Some("cancel"),
+        Action::Out if app.cancel().is_some() || app.cancels_drill() => Some("cancel"),
         Action::Out if app.is_filtered() => Some("every claim"),
         Action::Out if app.call.edit.is_open => Some("fields"),
         Action::Out => app.focus.field.map(|_| "panes"),
@@ -164,7 +168,10 @@ pub fn key_name(app: &App, action: Action) -> Option<String> {
 }
 
 fn row(app: &App, hint: impl Fn(Action) -> Option<&'static str>) -> Vec<(Action, String, &'static str)> {
+    let is_question = matches!(app.overlays.last(), Some(Overlay::Confirm(_)));
     let keys = |action| match action {
+        // Only one of the two agrees to a question.
+        Action::Turn(_) if is_question => key_name(app, action),
         Action::Turn(_) => Some("←→".to_owned()),
         Action::Row(_) => Some("↑↓".to_owned()),
         Action::Token(_) => Some("Ctrl-↑↓".to_owned()),

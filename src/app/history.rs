@@ -22,8 +22,8 @@ pub enum Step {
     Issue(Field, Box<IssueForm>),
     /// A change of the arguments in this field, with the text before it and whether the user had edited that.
     Arguments(Field, String, bool),
-    /// A call loaded from the log: the field to focus, the previous form and the token that was selected.
-    Loaded(Field, Box<CallForm>, Option<u64>),
+    /// A call loaded from the log: the field to focus, the previous form, and the token and the target that were selected.
+    Loaded(Field, Box<CallForm>, Option<u64>, Option<u64>),
     /// A change of the label of the token with this ID, with the previous label.
     Labelled(TokenId, Option<Arc<str>>),
     /// A change of the policy in this field, with the previous policy.
@@ -43,6 +43,8 @@ pub enum Step {
     TargetPut(u64),
     /// The removal of a target, with its place in the list.
     TargetRemoved(usize, Box<ForeignTarget>),
+    /// Another name of the target with this number, with the previous one.
+    TargetNamed(u64, Arc<str>),
     /// A paste whose text was added as tokens.
     Pasted(Paste),
 }
@@ -85,6 +87,7 @@ impl Step {
             }
             Self::TargetPut(_) => "adding a target".to_owned(),
             Self::TargetRemoved(..) => "the removal of a target".to_owned(),
+            Self::TargetNamed(..) => "naming a server".to_owned(),
             Self::Pasted(_) => "a paste".to_owned(),
         }
     }
@@ -232,11 +235,15 @@ impl App {
                 self.call.touched = touched;
                 (Some(present), Vec::new())
             }
-            Step::Loaded(field, form, selected) => {
-                let present = std::mem::replace(&mut self.call, *form);
+            Step::Loaded(field, form, selected, target) => {
+                let (present, called) = (self.call.clone(), self.targets.selected);
+                if called != target {
+                    self.select_target(target);
+                }
+                self.call = *form;
                 let chosen = std::mem::replace(&mut self.selected, selected);
                 self.refresh();
-                (Some(Step::Loaded(field, Box::new(present), chosen)), Vec::new())
+                (Some(Step::Loaded(field, Box::new(present), chosen, called)), Vec::new())
             }
             Step::Labelled(id, label) => {
                 let entry = self.auth.tokens.iter().find(|entry| entry.id == id);
@@ -282,6 +289,10 @@ impl App {
                 let number = target.number;
                 self.put_target(place, *target);
                 (Some(Step::TargetPut(number)), Vec::new())
+            }
+            Step::TargetNamed(number, name) => {
+                let present = self.rename_target(number, &name);
+                (present.map(|present| Step::TargetNamed(number, present)), vec![Effect::NameTarget { number, name }])
             }
             Step::Pasted(paste) => {
                 let effects = paste.added.iter().map(|number| Effect::Remove(*number, RemovalReason::Undone)).collect();

@@ -28,6 +28,8 @@ pub enum LinePurpose {
     SaveTo,
     /// The new file for a policy from what was observed of a foreign server.
     ObservedTo,
+    /// The name of the target with this number.
+    TargetName(u64),
     /// The file to write the evidence to.
     EvidenceTo,
     /// A text to find in the pane.
@@ -44,6 +46,7 @@ impl LinePurpose {
             Self::Description(_) => "describe the tool",
             Self::SaveTo => "save the policy",
             Self::ObservedTo => "write a policy from what was observed",
+            Self::TargetName(_) => "name the server",
             Self::EvidenceTo => "save the evidence",
             Self::Find => "find",
         }
@@ -58,6 +61,7 @@ impl LinePurpose {
             Self::Description(_) => "a short description; empty to remove it",
             Self::SaveTo => "a file name, such as policy.toml",
             Self::ObservedTo => "a file name, such as observed.toml",
+            Self::TargetName(_) => "a name, such as orders",
             Self::EvidenceTo => "a file name, such as ticket.md or ticket.jsonl",
             Self::Find => "text; empty shows everything again",
         }
@@ -72,6 +76,7 @@ impl LinePurpose {
             Self::Description(_) => "shown below the policy and saved in its file",
             Self::SaveTo => "an existing file keeps its comments and order",
             Self::ObservedTo => "a new file with an expectation for each observed call",
+            Self::TargetName(_) => "later calls are logged under this name",
             Self::EvidenceTo => "a new file; .jsonl for JSON Lines, otherwise Markdown",
             Self::Find => "upper and lower case are the same",
         }
@@ -81,6 +86,7 @@ impl LinePurpose {
     pub const fn act(&self) -> &'static str {
         match self {
             Self::Label(_) => "set label",
+            Self::TargetName(_) => "set name",
             Self::Tool | Self::Permission => "add",
             Self::Description(_) => "save",
             Self::SaveTo | Self::ObservedTo | Self::EvidenceTo => "save",

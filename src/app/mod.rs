@@ -42,7 +42,7 @@ pub mod targets;
 pub mod times;
 mod update;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +129,8 @@ pub struct App {
     pub activity: ActivityPane,
     /// The last call made from the console.
     pub last_call: Option<LastCall>,
+    /// The last call of each other target; `None` is our own gate.
+    earlier_calls: HashMap<Option<u64>, LastCall>,
     /// The call whose answer is pending.
     pub in_flight: Option<InFlight>,
     /// The targets that calls can go to.
@@ -304,6 +306,7 @@ impl App {
             inspect: InspectPane::default(),
             activity: ActivityPane::default(),
             last_call: None,
+            earlier_calls: HashMap::new(),
             in_flight: None,
             targets: Targets::new(targets),
             run: None,
@@ -376,19 +379,15 @@ impl App {
         all
     }
 
-    /// Returns the tools of a foreign target, or else the policy's and those of the backend that are missing from it.
+    /// Returns the policy's tools and those of the backend that are missing from it. For a foreign target, what it lists
+    /// for any token comes first: a tool that is hidden from the selected token can be called too.
     fn offered_tools(&self) -> Vec<Arc<str>> {
         let known = self.catalogue().tools().iter().map(|tool| &tool.name);
-        if self.target().is_some() {
-            return known.cloned().collect();
-        }
-        let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
-        for tool in known {
-            if !tool.is_empty() && !all.contains(tool) {
-                all.push(Arc::clone(tool));
-            }
-        }
-        all
+        let policys = self.auth.rules.policy.tools().iter().map(|tool| &tool.name);
+        let all: Vec<&Arc<str>> =
+            if self.target().is_some() { known.chain(policys).collect() } else { policys.chain(known).collect() };
+        let mut seen = HashSet::new();
+        all.into_iter().filter(|tool| !tool.is_empty() && seen.insert(Arc::clone(tool))).cloned().collect()
     }
 
     /// Returns what the gate would decide now about the call in the form. Nothing is called or logged.

@@ -395,6 +395,13 @@ pub enum Effect {
         /// What to do.
         order: Box<RunOrder>,
     },
+    /// Give the target with this number another name.
+    NameTarget {
+        /// The number.
+        number: u64,
+        /// The name.
+        name: Arc<str>,
+    },
     /// Close the connections of the target with this number, which was removed.
     CloseTarget(u64),
     /// Cancel the call, the connection or the run with this ID, which answers that it was cancelled.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::auth::{TokenId, Verdict};
-use crate::gate::ports::ToolInfo;
+use crate::gate::ports::{Catalogue, ToolInfo};
 use crate::lab::grid::GridCell;
 use crate::observe::{Observation, Sightings, Visibility};
 
@@ -18,6 +18,8 @@ pub struct ObservedCalls {
     tools: Vec<Arc<str>>,
     /// The same, to find one.
     known: HashSet<Arc<str>>,
+    /// The tools as any list describes them; those of the last list come first.
+    catalogue: Catalogue,
     lists: HashMap<Option<TokenId>, HashSet<Arc<str>>>,
     answers: HashMap<Option<TokenId>, HashMap<Arc<str>, Observation>>,
     /// The answers to calls of a name that does not exist.
@@ -34,22 +36,30 @@ pub struct ObservedCell {
 }
 
 impl ObservedCell {
+    /// Whether the list for this caller lacks the tool, and it has not been called.
+    pub fn is_left_out(&self) -> bool {
+        self.grid.listed == Some(false) && self.grid.observation.is_none()
+    }
+
     /// The sign of what was observed: `h` hidden, `m` masked, `·` not called.
     pub fn sign(&self) -> &'static str {
         match (self.visibility, self.grid.verdict()) {
             (Visibility::Hidden, Some(Verdict::Forbidden)) => "h",
             (Visibility::Masked, Some(Verdict::Forbidden)) => "m",
             (_, Some(verdict)) => verdict.sign(),
+            // Two lists tell it without a call.
+            (Visibility::Hidden, None) if self.is_left_out() => "h",
             (_, None) if self.grid.observation.is_some() => "?",
             (_, None) => "·",
         }
     }
 
-    /// What was observed, as one word; `None` if the tool was not called.
+    /// What was observed, as one word; `None` if the tool was not called and is not known to be hidden.
     pub fn word(&self) -> Option<&'static str> {
         match (self.visibility, self.grid.verdict()) {
             (Visibility::Hidden | Visibility::Masked, Some(Verdict::Forbidden)) => Some(self.visibility.word()),
             (_, Some(_)) => Some(self.grid.word()),
+            (Visibility::Hidden, None) if self.is_left_out() => Some("hidden"),
             (_, None) => self.grid.observation.as_ref().map(|_| "unclear"),
         }
     }
@@ -61,10 +71,31 @@ impl ObservedCalls {
         &self.tools
     }
 
+    /// The tools as any list describes them. A tool that only another token sees can be called too.
+    pub const fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Whether the list for this token contains a tool; `None` if there is no such list.
+    pub fn lists(&self, token: Option<TokenId>, tool: &str) -> Option<bool> {
+        self.lists.get(&token).map(|list| list.contains(tool))
+    }
+
+    /// The number of tools in the list for this token, if there is one.
+    pub fn count_listed(&self, token: Option<TokenId>) -> Option<usize> {
+        self.lists.get(&token).map(HashSet::len)
+    }
+
     /// Stores a list of tools.
     pub fn listed(&mut self, token: Option<TokenId>, tools: &[ToolInfo]) {
         for tool in tools {
             self.know(&tool.name);
+        }
+        let is_new = |tool: &&ToolInfo| !tools.iter().any(|new| new.name == tool.name);
+        let all: Vec<ToolInfo> = tools.iter().chain(self.catalogue.tools().iter().filter(is_new)).cloned().collect();
+        // The form is made anew whenever the catalogue is another one.
+        if *self.catalogue.tools() != *all {
+            self.catalogue = Catalogue::new(all.into());
         }
         self.lists.insert(token, tools.iter().map(|tool| Arc::clone(&tool.name)).collect());
     }

@@ -104,8 +104,10 @@ pub enum Question {
         call: PendingCall,
         /// The tool.
         tool: Arc<str>,
-        /// Whether the server says that the tool may destroy something.
-        destroys: bool,
+        /// The name of the server.
+        server: Option<Arc<str>>,
+        /// What the server says about the tool.
+        risk: Risk,
     },
     /// Make many requests to a foreign server?
     Run {
@@ -124,6 +126,28 @@ pub enum Question {
         /// Whether a server is running that the token could be used to call.
         is_served: bool,
     },
+}
+
+/// What a server says about a tool that is not known to be read-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Risk {
+    /// It may destroy something.
+    Destroys,
+    /// It changes something.
+    Changes,
+    /// It has not listed the tool.
+    Unknown,
+}
+
+impl Risk {
+    /// Returns the sentence of a question.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Destroys => "It may destroy something on the server.",
+            Self::Changes => "The server does not declare it read-only.",
+            Self::Unknown => "The server has not listed it, so nothing is known about it.",
+        }
+    }
 }
 
 impl Question {
@@ -145,13 +169,10 @@ impl Question {
             Self::RetireKey(key) => {
                 return format!("Retire this key? Tokens it signed will no longer verify here: {}", key.describe());
             }
-            Self::Call { call, tool, destroys } => {
+            Self::Call { call, tool, server, risk } => {
                 let whom = if matches!(call, PendingCall::Everyone) { " with every token" } else { "" };
-                let why = match destroys {
-                    true => "It may destroy something on the server.",
-                    false => "The server does not say that it only reads.",
-                };
-                return format!("Call {}{whom}? {why}", text::name(tool, 64));
+                let place = server.as_ref().map_or_else(String::new, |name| format!(" on {}", text::name(name, 64)));
+                return format!("Call {}{place}{whom}? {}", text::name(tool, 64), risk.words());
             }
             Self::Run { words, .. } | Self::Drill { words } => return words.clone(),
             Self::SaveOver(path) => {

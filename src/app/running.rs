@@ -27,16 +27,23 @@ impl App {
         let (id, since) = (self.next_id(), self.times.mono);
         let kind = match &order.work {
             RunWork::Probe(probe) => {
-                self.probe_started(order.target, probe.is_quick);
+                self.probe_started(order.target, order.token.as_ref(), probe);
                 RunKind::Probe
             }
-            RunWork::Boundaries(_) => {
+            RunWork::Boundaries(search) => {
                 (self.drill.bounds, self.drill.found) = (None, None);
+                let place = self.targets.find(order.target).map(|target| Arc::clone(&target.facts.place));
+                let run = self.server_run(&place.unwrap_or_default(), order.token.as_ref(), false);
+                self.drill.search = Some((run, Arc::clone(&search.tool)));
                 RunKind::Boundaries
             }
             RunWork::Round(round) => RunKind::Round(Arc::clone(&round.tool)),
         };
-        self.run = Some(Run { id, target: order.target, since, kind, stored: 0 });
+        let planned = match &order.work {
+            RunWork::Round(round) => round.callers.len(),
+            RunWork::Probe(_) | RunWork::Boundaries(_) => 0,
+        };
+        self.run = Some(Run { id, target: order.target, since, kind, stored: 0, planned });
         vec![Effect::Run { id, order: Box::new(order) }]
     }
 

@@ -30,6 +30,8 @@ pub struct Run {
     pub kind: RunKind,
     /// How many of the callers of a round have been stored.
     pub stored: usize,
+    /// How many callers a round has.
+    pub planned: usize,
 }
 
 /// What the run under way does.
@@ -85,6 +87,9 @@ pub struct RoundOrder {
     pub tool: Arc<str>,
     /// The arguments.
     pub arguments: Map<String, Value>,
+    /// Whether no list has described the tool yet and nobody typed arguments: then the first caller who sees the tool
+    /// determines them.
+    pub is_unknown: bool,
     /// The tokens; `None` is a call without one.
     pub callers: Vec<Option<Arc<str>>>,
 }
@@ -100,6 +105,8 @@ pub struct CallerSeen {
     pub answer: Observation,
     /// The answer to a call of a name that does not exist, if the tool is not in the list.
     pub missing: Option<Observation>,
+    /// The explanation of the answer; only of the last caller's.
+    pub why: Option<Box<Why>>,
 }
 
 /// A gate probe.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::history::Step;
 use super::msg::{ForeignOrder, Order};
+use super::overlay::LinePurpose;
 use super::pane::call::HASH_ONLY;
-use super::targets::{CallReport, ConnectReport, ForeignTarget, Link, TargetDraft, TargetFacts};
+use super::targets::{CallReport, ConnectReport, Explained, ForeignTarget, Link, TargetDraft, TargetFacts};
 use super::{App, Effect};
 use crate::auth::{Decision, Policy};
 use crate::gate::ports::Catalogue;
 use crate::gate::{RawArguments, arguments};
+use crate::observe::Cause;
 use crate::text::{self, words};
 
 impl App {
@@ -18,9 +20,31 @@ impl App {
         self.targets.selected()
     }
 
-    /// The tools that calls can reach: those of the selected target.
+    /// The tools that calls can reach: those of the selected target, as any token has seen them.
     pub fn catalogue(&self) -> &Catalogue {
-        self.target().map_or(&self.auth.tools, |target| &target.tools.catalogue)
+        self.catalogue_of(self.target().map(|target| target.number))
+    }
+
+    /// The same for the target with this number, or our own gate.
+    pub(in crate::app) fn catalogue_of(&self, target: Option<u64>) -> &Catalogue {
+        match target.map(|number| self.targets.find(number)) {
+            None => &self.auth.tools,
+            Some(None) => &self.targets.no_tools,
+            Some(Some(target)) => target.observed.catalogue(),
+        }
+    }
+
+    /// Whether calls of the selected target carry no token: a program takes its credentials from its environment, and a
+    /// header may carry others.
+    pub fn sends_no_token(&self) -> bool {
+        self.target().is_some_and(|target| !target.facts.takes_token)
+    }
+
+    /// Whether the selected target lists a tool for the selected token; `None` if it has not been asked.
+    pub fn is_listed(&self, tool: &str) -> Option<bool> {
+        let target = self.target()?;
+        let token = self.selected().filter(|_| target.facts.takes_token).map(|entry| entry.id);
+        target.observed.lists(token, tool)
     }
 
     /// The policy whose schemas and examples describe the tools. A foreign server's tools are described by itself.
@@ -29,8 +53,11 @@ impl App {
     }
 
     /// Predicts what a foreign server that follows the policy here would decide about a call with the selected token;
-    /// `None` if the policy does not contain the tool.
+    /// `None` if the policy does not contain the tool, or the server gets no token.
     pub fn prediction(&self, tool: &str) -> Option<Decision> {
+        if self.sends_no_token() {
+            return None;
+        }
         let judged = self.selected().map(|entry| &*entry.judged);
         self.auth.rules.predict(judged, tool, self.times.judged)
     }
@@ -41,13 +68,17 @@ impl App {
         self.why.scroll = 0;
         self.kit.row = 0;
         self.point_at_target();
-        self.follow_target();
+        self.follow_target(true);
     }
 
-    /// Adapts the form to the tools of the selected target.
-    fn follow_target(&mut self) {
-        self.call.is_foreign = self.target().is_some();
-        let offered = self.offered_tools();
+    /// Adapts the form to the tools of the selected target. If they are new here, a tool that only the policy has gives way
+    /// to one that the target lists.
+    pub(in crate::app) fn follow_target(&mut self, are_new: bool) {
+        let mut offered = self.offered_tools();
+        let listed = self.catalogue().tools().len();
+        if are_new && self.target().is_some() && listed > 0 {
+            offered.truncate(listed);
+        }
         // Before the tools of a server are known, those of the policy are as good a guess as any.
         let policys = self.auth.rules.policy.tools().first().map(|tool| Arc::clone(&tool.name));
         let tool = match offered.contains(&self.call.tool) {
@@ -103,13 +134,17 @@ impl App {
             return Vec::new();
         }
         let has_listed = report.listed.is_some();
+        let are_new = target.observed.catalogue().tools().is_empty();
         if let Some((tools, took)) = report.listed {
             target.observed.listed(report.token, tools.catalogue.tools());
             (target.tools, target.latency, target.listed_for) = (tools, Some(took), report.token);
         }
-        target.take(report.why, report.seen);
+        let lacks_token =
+            report.why.cause == Cause::NoToken && target.facts.takes_token && !self.auth.tokens.is_empty();
+        target.take(report.why, report.seen, Explained::Connection);
         let name = Arc::clone(&target.facts.name);
         let words = match (&target.link, has_listed) {
+            (Link::Failed(why), _) if lacks_token => Err(format!("{name}: {why}; Ctrl-↓ selects a token")),
             (Link::Failed(why), _) => Err(format!("{name}: {why}")),
             (_, true) => {
                 let count = words::count(target.tools.catalogue.tools().len(), "tool");
@@ -122,7 +157,7 @@ impl App {
             Err(words) => self.complain(words),
         }
         if is_selected {
-            self.follow_target();
+            self.follow_target(are_new);
         }
         Vec::new()
     }
@@ -180,6 +215,36 @@ impl App {
         effects
     }
 
+    /// Asks for another name of the target under the cursor.
+    pub(in crate::app) fn ask_for_target_name(&mut self) {
+        match self.pointed_target().map(|target| (target.number, Arc::clone(&target.facts.name))) {
+            Some((number, name)) => self.ask(LinePurpose::TargetName(number), &name),
+            None => self.complain("our own gate has no other name; move to a server"),
+        }
+    }
+
+    /// Gives a target another name at the user's request. Names stay unique.
+    pub(in crate::app) fn name_target(&mut self, number: u64, name: &str) -> Vec<Effect> {
+        let is_taken = self.targets.list.iter().any(|target| target.number != number && *target.facts.name == *name);
+        if name.is_empty() || is_taken {
+            self.complain(if is_taken { "another server has this name" } else { "enter a name" });
+            self.ask(LinePurpose::TargetName(number), name);
+            return Vec::new();
+        }
+        let Some(before) = self.rename_target(number, name) else { return Vec::new() };
+        if *before == *name {
+            return Vec::new();
+        }
+        self.history.push(Step::TargetNamed(number, before));
+        vec![Effect::NameTarget { number, name: name.into() }]
+    }
+
+    /// Changes the name of a target. Returns the previous one.
+    pub(in crate::app) fn rename_target(&mut self, number: u64, name: &str) -> Option<Arc<str>> {
+        let target = self.targets.find_mut(number)?;
+        Some(std::mem::replace(&mut target.facts.name, text::name(name, 64).into()))
+    }
+
     /// Cancels the connection and the run of a target that is removed.
     pub(in crate::app) fn end_work_of(&self, number: u64) -> Vec<Effect> {
         let connecting = self.targets.find(number).and_then(ForeignTarget::connecting);
@@ -213,7 +278,9 @@ impl App {
         if let Some(target) = self.targets.find_mut(report.target)
             && !matches!(target.link, Link::Connecting { .. })
         {
-            target.take(report.why, report.seen);
+            let record = &report.called.record;
+            let about = Explained::Call { tool: (&*record.tool).into(), token: record.token_id };
+            target.take(report.why, report.seen, about);
         }
         let at = report.called.record.judged_at;
         if let Some(effects) = self.drill_observed(report.id, at, &observation) {

@@ -24,6 +24,8 @@ pub struct Targets {
     last: u64,
     /// The policy for forms of foreign tools, whose schemas are the server's.
     pub(super) no_policy: Arc<Policy>,
+    /// The tools of a target that is gone.
+    pub(super) no_tools: Catalogue,
 }
 
 /// The description of a foreign target. Safe to show.
@@ -74,8 +76,31 @@ pub struct ForeignTarget {
     pub skew: Option<Span>,
     /// The explanation of the last answer.
     pub why: Option<Box<Why>>,
+    /// What that answer was to.
+    pub explained: Explained,
     /// What its calls and lists have shown, by token and tool.
     pub observed: ObservedCalls,
+}
+
+/// What an explained answer was to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Explained {
+    /// A request for a connection.
+    Connection,
+    /// A call.
+    Call {
+        /// The tool.
+        tool: Arc<str>,
+        /// The token.
+        token: Option<TokenId>,
+    },
+    /// The last of the calls with every token.
+    Round {
+        /// The tool.
+        tool: Arc<str>,
+        /// The token.
+        token: Option<TokenId>,
+    },
 }
 
 /// A list of tools, as a server sent it.
@@ -141,7 +166,13 @@ impl Targets {
     /// Creates the list from the configured targets, which get the numbers from 1.
     pub fn new(configured: Vec<TargetFacts>) -> Self {
         let no_policy = Policy::new::<&str>(std::iter::empty::<(&str, [&str; 0])>());
-        let mut targets = Self { list: Vec::new(), selected: None, last: 0, no_policy: Arc::new(no_policy) };
+        let mut targets = Self {
+            list: Vec::new(),
+            selected: None,
+            last: 0,
+            no_policy: Arc::new(no_policy),
+            no_tools: Catalogue::default(),
+        };
         for facts in configured {
             let number = targets.next_number();
             targets.list.push(ForeignTarget::new(number, facts));
@@ -194,12 +225,13 @@ impl ForeignTarget {
             latency: None,
             skew: None,
             why: None,
+            explained: Explained::Connection,
             observed: ObservedCalls::default(),
         }
     }
 
     /// Stores what an answer says about the server. `seen` is what it says of itself, if it is connected.
-    pub(super) fn take(&mut self, why: Box<Why>, seen: Option<ServerSeen>) {
+    pub(super) fn take(&mut self, why: Box<Why>, seen: Option<ServerSeen>, about: Explained) {
         if why.observation.date.is_some() {
             self.skew = Some(why.skew.unwrap_or(Span::ZERO));
         }
@@ -210,6 +242,11 @@ impl ForeignTarget {
             None => self.link = Link::Failed(why.sentence.clone()),
         }
         self.seen = seen.or(self.seen.take());
-        self.why = Some(why);
+        self.explained(why, about);
+    }
+
+    /// Stores the explanation of an answer.
+    pub(super) fn explained(&mut self, why: Box<Why>, about: Explained) {
+        (self.why, self.explained) = (Some(why), about);
     }
 }

@@ -137,6 +137,15 @@ impl Record {
 
 /// Explains the answer to a call or to another request. `judged` is the token's evaluation, if its text is known.
 pub fn explain_record(record: &Record, judged: Option<&Evaluation>) -> Explanation {
+    let mut out = explain_request(record, judged);
+    if record.is_call {
+        out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
+    }
+    out
+}
+
+/// The same without the answer, which is shown beside it.
+pub fn explain_request(record: &Record, judged: Option<&Evaluation>) -> Explanation {
     let when = match record.judged_at == record.at {
         true => String::new(),
         false => format!(", judged for {} (not the real time)", record.judged_at.rfc3339()),
@@ -173,9 +182,6 @@ pub fn explain_record(record: &Record, judged: Option<&Evaluation>) -> Explanati
     }
     if record.skipped > 0 {
         out.note(format!("earlier refused requests that were counted but not logged: {}", record.skipped));
-    }
-    if record.is_call {
-        out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
     }
     out
 }

@@ -35,7 +35,7 @@ pub use activity::{Activity, Origin, Record};
 pub use arguments::RawArguments;
 pub use health::{Health, ReadFailure};
 pub use key_status::{KeyState, KeyStatus, KeysFrom};
-pub use rejection::{ForeignAnswer, Rejection, RequestOutcome};
+pub use rejection::{ForeignAnswer, OWN_CREDENTIALS, Rejection, RequestOutcome};
 pub use shared::Shared;
 pub use state::{AcceptedIssuer, AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 

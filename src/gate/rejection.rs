@@ -84,9 +84,14 @@ pub enum RequestOutcome {
     Observed(Box<ForeignAnswer>),
 }
 
+/// How a call was authenticated whose target has credentials in a header of its own.
+pub const OWN_CREDENTIALS: &str = "own credentials";
+
 /// The answer of a foreign server to a call, for the log. Its texts are safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignAnswer {
+    /// The number of the target, by which the console knows it.
+    pub number: u64,
     /// The name of the target.
     pub target: Arc<str>,
     /// Where the target is.
@@ -103,6 +108,14 @@ pub struct ForeignAnswer {
     pub status: Option<u16>,
     /// The server's clock.
     pub server_time: Option<NumericDate>,
+    /// The server's own words.
+    pub said: Option<Box<str>>,
+    /// The user that the token names, as it is read here.
+    pub user: Option<Box<str>>,
+    /// The verdict that the policy here predicts; `None` if it predicts none.
+    pub predicted: Option<Verdict>,
+    /// How the token was sent, if not as a bearer token, or [`OWN_CREDENTIALS`].
+    pub sent: Option<&'static str>,
     /// Further facts, a sentence each.
     pub notes: Box<[String]>,
 }
@@ -182,7 +195,9 @@ impl RequestOutcome {
             }
             Self::Rejected(rejection) => rejection.weight(),
             Self::Observed(answer) => {
-                size_of::<ForeignAnswer>() + answer.sentence.len() + answer.notes.iter().map(String::len).sum::<usize>()
+                let words = [Some(&answer.sentence), answer.said.as_ref(), answer.user.as_ref()];
+                let notes = answer.notes.iter().map(String::len).sum::<usize>();
+                size_of::<ForeignAnswer>() + notes + words.into_iter().flatten().map(|text| text.len()).sum::<usize>()
             }
         }
     }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::drill::{DrillResult, Pace};
+use super::drill::{Boundary, DrillResult, Pace};
+use super::grid::differs;
 use super::kit::Identity;
 use super::probe;
 use super::score::{Scorecard, judged_words};
 use crate::auth::date::twice;
 use crate::auth::{KeyOrigin, Leeway, NumericDate, Rules, TokenId, Verdict};
 use crate::gate::activity::{Excerpt, Origin};
-use crate::gate::{ForeignAnswer, Record};
+use crate::gate::{ForeignAnswer, OWN_CREDENTIALS, Record};
 use crate::report::redacted;
 use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took};
@@ -39,10 +40,16 @@ pub struct Evidence<'a> {
     pub calls: Vec<Arc<Record>>,
     /// The results of the last drill.
     pub drill: Option<&'a DrillResult>,
+    /// The foreign server that was drilled; `None` for our own gate.
+    pub drilled: Option<&'a ServerRun>,
+    /// The boundaries of `exp` and `nbf` that were found at a foreign server.
+    pub bounds: Option<FoundBounds<'a>>,
     /// The results of the last run of the test tokens.
     pub card: Option<&'a Scorecard>,
     /// The results of the last gate probe of a foreign server.
-    pub probe: Option<&'a probe::Card>,
+    pub probe: Option<(&'a probe::Card, &'a ServerRun)>,
+    /// The cells of foreign servers in which prediction and observation differ.
+    pub differences: Vec<Difference>,
     /// Returns the `jti` of a token, if it is known.
     pub jti: &'a dyn Fn(TokenId) -> Option<String>,
 }
@@ -56,6 +63,55 @@ pub struct ReportFiles<'a> {
     pub policy_is_changed: bool,
     /// The state file, if there is one.
     pub state: Option<&'a str>,
+}
+
+/// How a foreign server was drilled or probed: what a command needs to do the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerRun {
+    /// The place of the server.
+    pub place: Arc<str>,
+    /// The ID of the token that was used, or that others were modelled on; `None` if new tokens were made.
+    pub token: Option<TokenId>,
+    /// The user and the permissions of the tokens.
+    pub identity: Identity,
+    /// Their issuer.
+    pub issuer: Option<String>,
+    /// Their audiences.
+    pub audiences: Vec<String>,
+    /// Whether only the most important probes were made.
+    pub is_quick: bool,
+}
+
+/// The boundaries of `exp` and `nbf` at a foreign server.
+#[derive(Clone, Copy, Debug)]
+pub struct FoundBounds<'a> {
+    /// How they were found.
+    pub run: &'a ServerRun,
+    /// The tool that was called.
+    pub tool: &'a str,
+    /// That of `exp`.
+    pub exp: Boundary,
+    /// That of `nbf`.
+    pub nbf: Boundary,
+}
+
+/// A cell of the matrix of a foreign server in which prediction and observation differ. Its texts are safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The name of the server.
+    pub target: String,
+    /// The name of the caller.
+    pub caller: String,
+    /// The caller's token.
+    pub token_id: Option<TokenId>,
+    /// The tool.
+    pub tool: String,
+    /// The decision that the policy here predicts.
+    pub predicted: Verdict,
+    /// What was observed, as one word.
+    pub observed: &'static str,
+    /// The answer, in a sentence.
+    pub answer: String,
 }
 
 /// Whether a call is one of the many that a drill or the test kit makes.
@@ -86,6 +142,9 @@ struct Summed {
     passed: Option<bool>,
 }
 
+/// The command of the palette that writes everything to a file.
+const SAVE_ALL: &str = "save the evidence to a file";
+
 /// How long a new token lives that repeats a drill in real time, whose own token has expired.
 const FRESH: &str = "10s";
 
@@ -104,10 +163,81 @@ fn shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// The arguments of a call as an option. A log that truncated them cannot repeat them.
+fn arguments(record: &Record) -> (String, &'static str) {
+    let text = &record.arguments;
+    let safe = display_safe(&redacted(text), MOST_ARGUMENTS);
+    match &**text {
+        _ if text.cut() > 0 || *safe != **text => (String::new(), ", other arguments"),
+        "" | "{}" => (String::new(), ""),
+        _ => (format!(" --arguments '{}'", safe.replace('\'', r"'\''")), ""),
+    }
+}
+
+/// The longest arguments in a command, in characters.
+const MOST_ARGUMENTS: usize = 512;
+
+impl ServerRun {
+    /// The options that describe new tokens like those of the run.
+    fn options(&self) -> String {
+        let issuer = self.issuer.iter().map(|issuer| ("--issuer", issuer));
+        let all = issuer.chain(self.audiences.iter().map(|audience| ("--audience", audience)));
+        all.fold(String::new(), |out, (name, value)| format!("{out} {name} {}", shell(value)))
+    }
+
+    /// The options for the permissions of new tokens.
+    fn permissions(&self) -> String {
+        self.identity.permissions.iter().fold(String::new(), |out, held| out + " -p " + &shell(held))
+    }
+}
+
+impl FoundBounds<'_> {
+    fn words(&self) -> String {
+        format!("{}; {}", self.exp.words("exp"), self.nbf.words("nbf"))
+    }
+
+    fn is_sound(&self) -> bool {
+        self.exp.is_sound() && self.nbf.is_sound()
+    }
+
+    fn json(&self) -> Value {
+        let row = |claim: &str, found: Boundary| {
+            json!({
+                "claim": claim,
+                "accepted_seconds": found.accepted,
+                "refused_seconds": found.refused,
+                "tokens": found.tries,
+                "skew": found.skew.as_seconds_f64(),
+                "passed": found.is_sound(),
+            })
+        };
+        let found = [row("exp", self.exp), row("nbf", self.nbf)];
+        json!({ "target": &*self.run.place, "tool": self.tool, "found": found })
+    }
+}
+
+impl Difference {
+    fn json(&self) -> Value {
+        json!({
+            "target": self.target,
+            "caller": self.caller,
+            "token_id": self.token_id.map(|id| id.to_string()),
+            "tool": self.tool,
+            "predicted": self.predicted.word().to_lowercase(),
+            "observed": self.observed,
+            "answer": self.answer,
+        })
+    }
+}
+
 impl Evidence<'_> {
     /// Whether it contains neither calls nor results.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty() && self.drill.is_none() && self.card.is_none() && self.probe.is_none()
+        self.calls.is_empty()
+            && self.drill.is_none()
+            && self.card.is_none()
+            && self.probe.is_none()
+            && self.bounds.is_none()
     }
 
     /// The options that make a command decide by the same rules.
@@ -159,7 +289,8 @@ impl Evidence<'_> {
             ));
         }
         let earlier = [
-            ("drill", self.drill.map(|found| &found.judged_by)),
+            // A foreign server is not judged by the settings here.
+            ("drill", self.drill.filter(|_| self.drilled.is_none()).map(|found| &found.judged_by)),
             ("run of the test tokens", self.card.map(|card| &card.judged_by)),
         ];
         for (what, _) in earlier.iter().filter(|(_, by)| by.is_some_and(|by| *by != self.judged_by)) {
@@ -186,7 +317,13 @@ impl Evidence<'_> {
             actual: card.summary(),
             passed: Some(card.passed()),
         });
-        let probe = self.probe.map(|card| Summed {
+        let bounds = self.bounds.map(|found| Summed {
+            what: "boundaries of exp and nbf",
+            expected: "a boundary for each".to_owned(),
+            actual: found.words(),
+            passed: Some(found.is_sound()),
+        });
+        let probe = self.probe.map(|(card, _)| Summed {
             what: "gate probe",
             expected: "as a sound server answers".to_owned(),
             actual: card.summary(),
@@ -208,23 +345,30 @@ impl Evidence<'_> {
             actual: counted.join(", "),
             passed: None,
         });
-        drill.into_iter().chain(card).chain(probe).chain(calls).collect()
+        let predicted = self.calls.iter().filter(|record| predicted(record).is_some()).count();
+        let differing = self.differences.len();
+        let matrix = (predicted > 0 || differing > 0).then(|| Summed {
+            what: "matrix of other servers",
+            expected: "as the policy here predicts".to_owned(),
+            actual: match differing {
+                0 => "no difference".to_owned(),
+                n => format!("{} differ{}", text::words::count(n, "cell"), if n == 1 { "s" } else { "" }),
+            },
+            passed: Some(differing == 0),
+        });
+        drill.into_iter().chain(bounds).chain(card).chain(probe).chain(matrix).chain(calls).collect()
     }
 
     /// The commands that repeat the results. They contain no token: it is in `PORTCULLIS_TOKEN`.
     fn commands(&self) -> Vec<String> {
         let options = self.options();
         let mut commands = Vec::new();
-        if let Some(DrillResult { subject, report, .. }) = self.drill {
-            let every = exact(report.plan.every).replace(' ', "");
-            let (tool, id) = (shell(&subject.tool), subject.id);
-            let fine = if report.plan.fine { " --fine" } else { "" };
-            commands.push(match report.plan.pace {
-                Pace::Shifted => format!("portcullis{options} drill --shifted --every {every} {tool}  # token {id}"),
-                Pace::Real => format!(
-                    "portcullis{options} drill{fine} --every {every} --ttl {FRESH} {tool}  # a new token; {id} has expired"
-                ),
-            });
+        if let Some(found) = self.drill {
+            commands.push(self.drill_again(found, &options));
+        }
+        if let Some(FoundBounds { run, tool, .. }) = self.bounds {
+            let (of_tokens, url, held, tool) = (run.options(), shell(&run.place), run.permissions(), shell(tool));
+            commands.push(format!("portcullis{of_tokens} drill --url {url} --shifted{held} {tool}  # new tokens"));
         }
         if let Some(card) = self.card {
             let Identity { user_id, permissions } = &card.made_for;
@@ -235,15 +379,8 @@ impl Evidence<'_> {
             let (tool, user) = (shell(&card.tool), shell(user_id));
             commands.push(format!("portcullis{options} testkit --run --tool {tool}{held} {user}"));
         }
-        if let Some(card) = self.probe {
-            let tool = card.tool.as_deref().map_or_else(String::new, |tool| format!(" --tool {}", shell(tool)));
-            // The token is read from the environment; with the server's secret or key, add --secret-file or --signing-key.
-            let count = card.rows.len();
-            commands.push(format!(
-                "portcullis testkit --run --url {}{tool}  # {}",
-                shell(&card.target),
-                text::words::count(count, "probe")
-            ));
+        if let Some((card, run)) = self.probe {
+            commands.push(probe_again(card, run));
         }
         let mut calls: Vec<String> = Vec::new();
         for record in self.calls.iter().rev().filter(|record| record.is_call && !is_series(record)) {
@@ -252,8 +389,17 @@ impl Evidence<'_> {
                 (Some(answer), id) => {
                     // A program takes its credentials from its environment.
                     let Some(url) = is_url(&answer.place).then(|| shell(&answer.place)) else { continue };
-                    let token = id.map_or_else(|| " --no-token".to_owned(), |id| format!("  # token {id}"));
-                    format!("portcullis why --url {url} --tool {tool}{token}")
+                    let (arguments, note) = arguments(record);
+                    let token = match (id, note.strip_prefix(", ")) {
+                        // The header is a secret that no evidence contains.
+                        _ if answer.sent == Some(OWN_CREDENTIALS) => {
+                            format!(" --header 'Authorization: env:CREDENTIALS'  # the header of the console{note}")
+                        }
+                        (Some(id), _) => format!("  # token {id}{note}"),
+                        (None, Some(note)) => format!(" --no-token  # {note}"),
+                        (None, None) => " --no-token".to_owned(),
+                    };
+                    format!("portcullis why --url {url} --tool {tool}{arguments}{token}")
                 }
                 (None, Some(id)) => {
                     format!("portcullis{options} --now {} check {tool}  # token {id}", record.judged_at.rfc3339())
@@ -268,6 +414,29 @@ impl Evidence<'_> {
         }
         commands.extend(calls.into_iter().rev());
         commands
+    }
+
+    /// Returns the command that repeats a drill. In real time it needs a new token, because the old one has expired.
+    fn drill_again(&self, found: &DrillResult, options: &str) -> String {
+        let DrillResult { subject, report, .. } = found;
+        let every = exact(report.plan.every).replace(' ', "");
+        let (tool, id) = (shell(&subject.tool), subject.id);
+        let fine = if report.plan.fine { " --fine" } else { "" };
+        match (self.drilled, report.plan.pace) {
+            (None, Pace::Shifted) => {
+                format!("portcullis{options} drill --shifted --every {every} {tool}  # token {id}")
+            }
+            (None, Pace::Real) => format!(
+                "portcullis{options} drill{fine} --every {every} --ttl {FRESH} {tool}  # a new token; {id} has expired"
+            ),
+            (Some(run), _) => {
+                let (of_token, url, held) = (run.options(), shell(&run.place), run.permissions());
+                format!(
+                    "portcullis{of_token} drill --url {url}{fine} --every {every} --ttl {FRESH}{held} {tool}  # a new \
+                     token; {id} has expired"
+                )
+            }
+        }
     }
 
     /// Formats the evidence, with a line break at the end.
@@ -314,9 +483,18 @@ impl Evidence<'_> {
         if let Some(card) = self.card {
             out = out + "\n" + &card_markdown(card);
         }
-        if let Some(card) = self.probe {
+        if let Some((card, _)) = self.probe {
             out = out + "\n" + &card.markdown();
         }
+        if let Some(FoundBounds { run, tool, exp, nbf }) = self.bounds {
+            let server = markdown(&run.place);
+            let _ = writeln!(out, "\n### Boundaries of exp and nbf at {server}\n\n| | |\n|---|---|");
+            let rows = [("tool", text::name(tool, 64)), ("exp", exp.summary("exp")), ("nbf", nbf.summary("nbf"))];
+            for (label, said) in rows.into_iter().chain(nbf.skew_words().map(|said| ("clock", said))) {
+                row(&mut out, &[label.to_owned(), said]);
+            }
+        }
+        self.differences_markdown(&mut out);
         let (drilled, calls): (Vec<&Record>, Vec<&Record>) =
             self.calls.iter().map(|record| &**record).partition(|record| is_series(record));
         if !calls.is_empty() {
@@ -325,7 +503,9 @@ impl Evidence<'_> {
         }
         if self.left_out > 0 {
             let is = if self.left_out == 1 { "is" } else { "are" };
-            let _ = writeln!(out, "\n{} {is} not listed.", text::words::count(self.left_out, "older call"));
+            let count = text::words::count(self.left_out, "further call");
+            let _ =
+                writeln!(out, "\n{count} {is} not listed; the command \"{SAVE_ALL}\" in the palette writes all calls.");
         }
         // A drill and the test tokens make dozens of calls, which would hide the others.
         if !drilled.is_empty() {
@@ -337,30 +517,62 @@ impl Evidence<'_> {
         out
     }
 
+    fn differences_markdown(&self, out: &mut String) {
+        if self.differences.is_empty() {
+            return;
+        }
+        out.push_str("\n### Differences from the policy here\n\n");
+        out.push_str(
+            "| server | caller | token | tool | predicted | observed | answer |\n|---|---|---|---|---|---|---|\n",
+        );
+        for Difference { target, caller, token_id, tool, predicted, observed, answer } in &self.differences {
+            let id = token_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            let (predicted, observed) = (predicted.word().to_lowercase(), (*observed).to_owned());
+            row(out, &[target.clone(), caller.clone(), id, tool.clone(), predicted, observed, answer.clone()]);
+        }
+    }
+
     fn calls_markdown(&self, out: &mut String, records: &[&Record]) {
-        out.push_str("| time | judged for | by | token | jti | user | tool | decision | reason | why | took |\n");
-        out.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
+        // Our own gate decides as it predicts.
+        let has_predictions = records.iter().any(|record| predicted(record).is_some());
+        let (column, rule) = if has_predictions { (" predicted |", "---|") } else { ("", "") };
+        let _ = writeln!(
+            out,
+            "| time | judged for | by | token | jti | user | tool |{column} decision | reason | why | took |"
+        );
+        let _ = writeln!(out, "|---|---|---|---|---|---|---|{rule}---|---|---|---|");
         for record in records {
             let judged = match record.judged_at == record.at {
                 true => "real time".to_owned(),
                 false => record.judged_at.rfc3339(),
             };
-            let id = record.token_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
-            let jti = record.token_id.and_then(self.jti).unwrap_or_default();
             let answered = &record.answered;
-            let cells = [
+            let id = record.token_id.map(|id| id.to_string());
+            let sent = answered.foreign().and_then(|answer| answer.sent).map(str::to_owned);
+            let token = id.into_iter().chain(sent).collect::<Vec<_>>().join(", ");
+            let token = if token.is_empty() { "none".to_owned() } else { token };
+            let jti = record.token_id.and_then(self.jti).unwrap_or_default();
+            let prediction = has_predictions.then(|| {
+                predicted(record).map_or_else(String::new, |(verdict, is_other)| {
+                    format!("{}{}", verdict.word(), if is_other { " ≠" } else { "" })
+                })
+            });
+            let before = [
                 record.at.rfc3339(),
                 judged,
                 record.from(),
-                id,
+                token,
                 text::name(&jti, 64),
-                answered.subject().map(|name| text::name(name, 64)).unwrap_or_default(),
+                user(record).map(|name| text::name(name, 64)).unwrap_or_default(),
                 text::name(&record.tool, 64),
+            ];
+            let after = [
                 answered.word().to_owned(),
                 answered.code().to_owned(),
-                record.why() + &answered.foreign().map(received).unwrap_or_default(),
+                record.why() + &answered.foreign().map(|answer| received(answer, &record.why())).unwrap_or_default(),
                 took(record.took),
             ];
+            let cells: Vec<String> = before.into_iter().chain(prediction).chain(after).collect();
             row(out, &cells);
         }
     }
@@ -383,10 +595,14 @@ impl Evidence<'_> {
             self.calls.iter().map(|record| ("call", call_json(record, record.token_id.and_then(self.jti).as_deref())));
         let found = self.drill.map(|found| ("drill", found.json()));
         let lines = self.card.into_iter().flat_map(|card| card.lines.iter().map(|line| ("test", line.json(card))));
-        let probed = self.probe.into_iter().flat_map(|card| card.rows.iter().map(|row| ("probe", card.row_json(row))));
-        let summed = self.probe.map(|card| ("probe_summary", card.json()));
+        let probed =
+            self.probe.into_iter().flat_map(|(card, _)| card.rows.iter().map(|row| ("probe", card.row_json(row))));
+        let summed = self.probe.map(|(card, _)| ("probe_summary", card.json()));
+        let bounds = self.bounds.map(|found| ("boundaries", found.json()));
+        let differences = self.differences.iter().map(|found| ("difference", found.json()));
         let all =
-            std::iter::once(("evidence", head)).chain(found).chain(lines).chain(probed).chain(summed).chain(calls);
+            std::iter::once(("evidence", head)).chain(found).chain(lines).chain(bounds).chain(probed).chain(summed);
+        let all = all.chain(differences).chain(calls);
         all.fold(String::new(), |mut out, (kind, value)| {
             out.push_str(&json_line(kind, value));
             out
@@ -409,13 +625,44 @@ pub fn json_line(kind: &str, value: Value) -> String {
     ascii_json(&line.to_string()).into_owned() + "\n"
 }
 
-/// Returns the status and the server's time of a foreign answer, in parentheses.
-fn received(answer: &ForeignAnswer) -> String {
-    let status = answer.status.map(|status| format!("HTTP {status}"));
+/// Returns the command that repeats a probe. Without `--like`, it would make tokens of its own.
+fn probe_again(card: &probe::Card, run: &ServerRun) -> String {
+    let tool = card.tool.as_deref().map_or_else(String::new, |tool| format!(" --tool {}", shell(tool)));
+    let quick = if run.is_quick { " --quick" } else { "" };
+    let probe = format!("testkit --run --url {}{tool}{quick}", shell(&card.target));
+    let count = text::words::count(card.made(), "probe");
+    if let Some(id) = run.token {
+        return format!("portcullis {probe} --like \"$PORTCULLIS_TOKEN\"  # token {id}, {count}");
+    }
+    let (of_tokens, held, user) = (run.options(), run.permissions(), shell(&run.identity.user_id));
+    format!("portcullis{of_tokens} {probe}{held} {user}  # new tokens, {count}")
+}
+
+/// Returns the prediction for a call of a foreign server, and whether the answer differs from it.
+fn predicted(record: &Record) -> Option<(Verdict, bool)> {
+    let answer = record.answered.foreign()?;
+    let predicted = answer.predicted?;
+    Some((predicted, differs(Some(predicted), answer.verdict)))
+}
+
+/// Returns the user of a call: verified by our gate, or as the token names them to a foreign server.
+fn user(record: &Record) -> Option<&str> {
+    let named = || record.answered.foreign().and_then(|answer| answer.user.as_deref());
+    record.answered.subject().or_else(named)
+}
+
+/// Returns the status, the server's time and, for a denial, the server's own words, as far as `why` does not contain them.
+fn received(answer: &ForeignAnswer, why: &str) -> String {
+    let status = answer.status.map(|status| format!("HTTP {status}")).filter(|status| !why.contains(status));
     let time = answer.server_time.map(|time| format!("server time {}", time.rfc3339()));
-    match status.into_iter().chain(time).collect::<Vec<_>>().join(", ") {
+    let facts = match status.into_iter().chain(time).collect::<Vec<_>>().join(", ") {
         facts if facts.is_empty() => facts,
         facts => format!(" ({facts})"),
+    };
+    let said = answer.said.as_deref().filter(|said| answer.verdict != Some(Verdict::Allowed) && !why.contains(said));
+    match said {
+        Some(said) => format!("{facts}; the server says: {said}"),
+        None => facts,
     }
 }
 
@@ -436,10 +683,14 @@ pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
             "place": answer.place,
             "status": answer.status,
             "server_time": answer.server_time.map(twice),
+            "said": answer.said,
+            "predicted": answer.predicted.map(|verdict| verdict.word().to_lowercase()),
+            "differs": predicted(record).map(|(_, is_other)| is_other),
+            "token_sent": answer.sent,
         })),
         "token_id": record.token_id.map(|id| id.to_string()),
         "jti": jti,
-        "subject": answered.subject().map(redacted),
+        "subject": user(record).map(redacted),
         "tool": asked(tool),
         "method": asked(method),
         "arguments": redacted(&record.arguments.to_string()),

@@ -98,7 +98,7 @@ impl Observation {
             },
             named: said.as_deref().map(named_scopes).unwrap_or_default(),
             // A server may repeat the token.
-            said: said.map(|said| text::display_safe(&redacted(&said), SAID)),
+            said: said.map(|said| text::display_safe(&redacted(&in_one_line(&said)), SAID)),
             date: answer.http.as_ref().and_then(|http| http.date),
             scopes: scopes.or_else(|| scopes_of(&answer.body)).unwrap_or_default(),
             resource_metadata: param("resource_metadata"),
@@ -157,6 +157,12 @@ impl fmt::Display for Observation {
             codes => write!(f, " ({codes})"),
         }
     }
+}
+
+/// A text with its lines after one another, to be part of a sentence.
+fn in_one_line(said: &str) -> String {
+    let lines = said.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
 }
 
 /// Classifies by the status, and where that leaves it open, by the body.

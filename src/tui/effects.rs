@@ -239,6 +239,10 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             }
         }))),
         Effect::AddTarget { number, draft, taken } => Dispatch::Done(Some(outside.foreign.add(number, &draft, &taken))),
+        Effect::NameTarget { number, name } => {
+            outside.foreign.rename(number, &name);
+            Dispatch::Done(None)
+        }
         Effect::CloseTarget(number) => {
             outside.foreign.close_target(number);
             Dispatch::Done(None)

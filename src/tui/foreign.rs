@@ -26,7 +26,7 @@ use crate::app::targets::{CallReport, ConnectReport, Listing, TargetDraft, Targe
 use crate::app::{Msg, Times};
 use crate::auth::{Inspection, Outcome, Rules, TokenId};
 use crate::gate::ports::Catalogue;
-use crate::gate::{ForeignAnswer, ForeignCall, Gate, Record, Source};
+use crate::gate::{ForeignAnswer, ForeignCall, Gate, OWN_CREDENTIALS, Record, Source};
 use crate::observe::{Answer, Body, NoAnswer, Observation, Observed, Progress, Reply, ServerSeen, Why};
 use crate::target::{Asked, Carriage, Connection, Dialect, Header, OpenError, Place, Target, TargetError};
 use crate::text;
@@ -142,7 +142,12 @@ impl Asking {
 
     /// The same request with another token.
     pub(super) fn with_token(&self, token: &str) -> Self {
-        Self { token: Some(token.into()), ..self.clone() }
+        self.with(Some(token.into()))
+    }
+
+    /// The same request with another token or without one.
+    pub(super) fn with(&self, token: Option<Arc<str>>) -> Self {
+        Self { token, ..self.clone() }
     }
 
     pub(super) fn inspection(&self) -> Option<Inspection> {
@@ -154,7 +159,9 @@ impl Asking {
     pub(super) async fn explain(&self, tool: Option<&str>, reply: &Reply, cancelled: &CancellationToken) -> Why {
         let inspection = self.inspection();
         let judged = inspection.as_ref().map(|inspection| &inspection.judged);
-        let prediction = tool.and_then(|tool| self.rules.predict(judged, tool, self.times.judged));
+        let is_predicted = facts(&self.target).takes_token;
+        let prediction =
+            tool.filter(|_| is_predicted).and_then(|tool| self.rules.predict(judged, tool, self.times.judged));
         let asked = Asked {
             target: &self.target,
             token: inspection.as_ref(),
@@ -202,6 +209,13 @@ impl Foreign {
             facts
         });
         Msg::TargetAdded { number, read }
+    }
+
+    /// Gives a target another name, under which later calls are logged.
+    pub fn rename(&self, number: u64, name: &Arc<str>) {
+        if let Some(target) = locked(&self.0.defined).get_mut(&number) {
+            target.name = Arc::clone(name);
+        }
     }
 
     /// Cancels the call, the connection or the run with this ID.
@@ -494,22 +508,32 @@ impl Inner {
     }
 }
 
+/// Returns an answer as JSON.
+fn into_json(reply: Reply) -> Value {
+    match reply {
+        Ok(Answer { body: Body::Result(value) | Body::Json(value), .. }) => value,
+        Ok(Answer { body: Body::Error { code, message, data }, .. }) => {
+            json!({ "error": { "code": code, "message": message, "data": data } })
+        }
+        Ok(Answer { body: Body::Text(text), .. }) => Value::String(text),
+        Ok(Answer { body: Body::Empty, .. }) | Err(_) => Value::Null,
+    }
+}
+
+/// Returns an answer as JSON.
+pub(super) fn answer_json(reply: &Reply) -> Value {
+    into_json(reply.clone())
+}
+
 impl Asking {
     /// Logs a call.
     fn logged(&self, order: &Order, received: Received, why: &Why) -> Answered {
         let Received { reply, took, .. } = received;
         let observation = &why.observation;
-        let answer = match reply {
-            Ok(Answer { body: Body::Result(value) | Body::Json(value), .. }) => value,
-            Ok(Answer { body: Body::Error { code, message, data }, .. }) => {
-                json!({ "error": { "code": code, "message": message, "data": data } })
-            }
-            Ok(Answer { body: Body::Text(text), .. }) => Value::String(text),
-            Ok(Answer { body: Body::Empty, .. }) | Err(_) => Value::Null,
-        };
+        let answer = into_json(reply);
         let lines = why.explanation();
         let notes = lines.lines().iter().skip(1).map(|line| format!("{}{}", line.mark, line.text));
-        let foreign = self.answered(observation, &why.sentence, notes.collect());
+        let foreign = self.known(self.answered(observation, &why.sentence, notes.collect()), &order.tool);
         let source = Source {
             token: self.token_id(),
             origin: order.origin,
@@ -528,6 +552,7 @@ impl Asking {
     /// The answer as the log describes it.
     pub(super) fn answered(&self, observation: &Observation, sentence: &str, notes: Box<[String]>) -> ForeignAnswer {
         ForeignAnswer {
+            number: self.number,
             target: shown(&self.target.name).into(),
             place: self.target.place.to_string().into(),
             word: observation.observed().word(),
@@ -536,8 +561,24 @@ impl Asking {
             sentence: sentence.into(),
             status: observation.status,
             server_time: observation.date,
+            said: observation.said.as_deref().map(Into::into),
+            user: None,
+            predicted: None,
+            sent: self.target.has_own_credentials().then_some(OWN_CREDENTIALS),
             notes,
         }
+    }
+
+    /// Adds what is known here of the token: its user, and the prediction. A target that gets no token is not predicted.
+    pub(super) fn known(&self, answer: ForeignAnswer, tool: &str) -> ForeignAnswer {
+        if !facts(&self.target).takes_token {
+            return answer;
+        }
+        let inspection = self.inspection();
+        let judged = inspection.as_ref().map(|inspection| &inspection.judged);
+        let predicted = self.rules.predict(judged, tool, self.times.judged).map(|decision| decision.verdict());
+        let user = judged.and_then(|judged| judged.name.as_deref()).map(Into::into);
+        ForeignAnswer { user, predicted, ..answer }
     }
 
     /// Logs a call. The sentence of a call that was allowed and failed is its trouble.

@@ -6,17 +6,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::foreign::{Asking, Foreign, Inner, Latest, Work};
+use super::foreign::{Asking, Foreign, Inner, Latest, Work, answer_json};
 use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
 use crate::app::{Msg, Times};
 use crate::auth::TokenId;
-use crate::gate::{ForeignCall, Gate, Origin, Source};
+use crate::gate::ports::ToolInfo;
+use crate::gate::{ForeignAnswer, ForeignCall, Gate, Origin, Source};
 use crate::lab::kit::Identity;
-use crate::lab::probe::{Card, GoodClaims, Model, ModelError};
-use crate::observe::Observation;
+use crate::lab::probe::{Card, Carried, GoodClaims, Model, ModelError};
+use crate::observe::{NoAnswer, Observation, Reply};
 use crate::probing::{self, Request, Stopped};
 use crate::target::{Carriage, Connection, Dialect, OpenError, describes, fetch_metadata};
 use crate::text::material::Metadata;
@@ -59,7 +60,7 @@ async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> R
     let mut began = clock.monotonic();
     let each = |card: &Card| {
         let ended = clock.monotonic();
-        asking.log_probe(card, ended.saturating_sub(began));
+        asking.log_probe(card, &model, ended.saturating_sub(began));
         began = ended;
         inner.report(Latest::Run(id, RunProgress::Probe(Arc::new(card.clone()))));
     };
@@ -73,30 +74,94 @@ async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> R
 async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> Result<RunProgress, RunStop> {
     let clock = asking.gate.clock();
     let (mut dialect, mut seen) = (Dialect::Auto, Vec::<CallerSeen>::new());
-    let arguments = json!(order.arguments).to_string();
-    for caller in &order.callers {
-        let token = caller.as_deref().map(TokenId::of);
-        let began = clock.monotonic();
-        let carriage = Carriage::bearer(caller.as_deref());
-        let caller = match Connection::open(&asking.target, &carriage, &dialect).await {
-            Err(OpenError::Target(error)) => return Err(RunStop::Failed(error.to_string())),
-            Err(OpenError::Server(refused)) => {
-                CallerSeen { token, tools: None, answer: Observation::of(&refused.reply), missing: None }
+    let call = ToolCall {
+        tool: &order.tool,
+        arguments: match order.is_unknown {
+            true => described(asking, order).await.unwrap_or_else(|| order.arguments.clone()),
+            false => order.arguments.clone(),
+        },
+    };
+    for (n, sent) in order.callers.iter().enumerate() {
+        let token = sent.as_deref().map(TokenId::of);
+        let asking = asking.with(sent.clone());
+        let mut row = PendingRow { asking: &asking, call: &call, began: clock.monotonic(), is_logged: false };
+        let carriage = Carriage::bearer(sent.as_deref());
+        let (reply, tools, missing) = match Connection::open(&asking.target, &carriage, &dialect).await {
+            Err(OpenError::Target(error)) => {
+                row.is_logged = true;
+                return Err(RunStop::Failed(error.to_string()));
             }
+            Err(OpenError::Server(refused)) => (refused.reply, None, None),
             Ok(connection) => {
                 dialect = connection.dialect();
-                let seen = Box::pin(called(&connection, order, token, asking.target.call_bound())).await;
+                let called = Box::pin(called(&connection, &call, asking.target.call_bound())).await;
                 connection.close().await;
-                seen
+                called
             }
         };
-        let took = clock.monotonic().saturating_sub(began);
-        let call = LoggedCall { tool: &order.tool, arguments: &arguments, took, origin: Origin::Console, token };
-        asking.log(&call, &caller.answer, &caller.answer.to_string());
-        seen.push(caller);
+        row.log(&reply);
+        let why = match n + 1 == order.callers.len() {
+            true => Some(Box::new(asking.explain(Some(&order.tool), &reply, &CancellationToken::new()).await)),
+            false => None,
+        };
+        seen.push(CallerSeen { token, tools, answer: Observation::of(&reply), missing, why });
         inner.report(Latest::Run(id, RunProgress::Round(seen.as_slice().into())));
     }
     Ok(RunProgress::Round(seen.into()))
+}
+
+/// Returns example arguments of a tool, as the first caller sees it whose list contains it.
+async fn described(asking: &Asking, order: &RoundOrder) -> Option<Map<String, Value>> {
+    for sent in &order.callers {
+        let carriage = Carriage::bearer(sent.as_deref());
+        let Ok(connection) = Connection::open(&asking.target, &carriage, &Dialect::Auto).await else { continue };
+        let (_, listed) = Box::pin(connection.list(asking.target.call_bound())).await;
+        connection.close().await;
+        let tool = listed.and_then(|listed| listed.tools.into_iter().find(|tool| tool.name == order.tool));
+        if let Some(tool) = tool {
+            return serde_json::from_str(&tool.example).ok();
+        }
+    }
+    None
+}
+
+/// A call of a round.
+struct ToolCall<'a> {
+    tool: &'a str,
+    arguments: Map<String, Value>,
+}
+
+/// A call of a round that has not been logged. If the round is cancelled, it is logged when it is dropped: it may have
+/// taken effect.
+struct PendingRow<'a> {
+    asking: &'a Asking,
+    call: &'a ToolCall<'a>,
+    began: Duration,
+    is_logged: bool,
+}
+
+impl PendingRow<'_> {
+    fn log(&mut self, reply: &Reply) {
+        self.is_logged = true;
+        let (asking, tool) = (self.asking, self.call.tool);
+        let duration = asking.gate.clock().monotonic().saturating_sub(self.began);
+        let token = asking.token.as_deref().map(TokenId::of);
+        let arguments = json!(self.call.arguments).to_string();
+        let observation = Observation::of(reply);
+        let foreign = asking.answered(&observation, &observation.to_string(), Box::default());
+        let answer = answer_json(reply).to_string();
+        let (arguments, answer, origin) = (&*arguments, &*answer, Origin::Console);
+        let call = LoggedCall { tool, arguments, answer, took: duration, origin, token };
+        asking.log(&call, &observation, asking.known(foreign, tool));
+    }
+}
+
+impl Drop for PendingRow<'_> {
+    fn drop(&mut self) {
+        if !self.is_logged {
+            self.log(&Err(NoAnswer::Cancelled));
+        }
+    }
 }
 
 /// Finds the boundaries of both time claims, without waiting.
@@ -122,18 +187,22 @@ async fn boundaries(inner: &Inner, id: u64, asking: &Asking, order: &BoundariesO
 }
 
 /// Lists the tools and calls one. If it is not in the list, a name that does not exist is called too, to tell a hidden tool
-/// from a masked one.
-async fn called(connection: &Connection, order: &RoundOrder, token: Option<TokenId>, bound: Duration) -> CallerSeen {
+/// from a masked one. Returns the answer, the list, and the answer to that name.
+async fn called(
+    connection: &Connection,
+    call: &ToolCall<'_>,
+    bound: Duration,
+) -> (Reply, Option<Vec<ToolInfo>>, Option<Observation>) {
     let (_, listed) = Box::pin(connection.list(bound)).await;
-    let called = Box::pin(connection.call(&order.tool, order.arguments.clone(), bound)).await;
+    let called = Box::pin(connection.call(call.tool, call.arguments.clone(), bound)).await;
     let missing = match &listed {
-        Some(listed) if !listed.has(&order.tool) => {
+        Some(listed) if !listed.has(call.tool) => {
             let called = Box::pin(connection.call(probing::NO_SUCH_TOOL, Map::new(), bound)).await;
             Some(Observation::of(&called.reply))
         }
         _ => None,
     };
-    CallerSeen { token, tools: listed.map(|listed| listed.tools), answer: Observation::of(&called.reply), missing }
+    (called.reply, listed.map(|listed| listed.tools), missing)
 }
 
 /// The tokens of a run: modelled on the one in hand, or on the identity of a new one.
@@ -163,6 +232,24 @@ fn model(asking: &Asking, identity: &Identity, metadata: Option<&Metadata>) -> R
     Ok(model.with_public(public.as_ref()))
 }
 
+/// How a probe sends its token, in the few words that a row of the log has room for; `None` as a bearer token.
+fn sent(carried: &Carried) -> Option<&'static str> {
+    match carried {
+        Carried::Bearer(_) | Carried::Nothing => None,
+        Carried::Query(..) => Some("in the query"),
+        Carried::Header("cookie", _) => Some("in a cookie"),
+        Carried::Header(..) => Some("other header"),
+        Carried::Authorization(values) => Some(match values.as_slice() {
+            [value] if !value.contains('.') => "empty bearer",
+            [value] if !value.contains(' ') => "no scheme",
+            [value] if value.starts_with("bearer ") => "lower-case bearer",
+            [value] if value.contains(',') => "two tokens",
+            [_] => "other scheme",
+            _ => "two headers",
+        }),
+    }
+}
+
 impl Asking {
     /// Explains why a run stopped. `good` is the token that the server did not accept.
     async fn stop(&self, good: &str, stopped: Stopped) -> RunStop {
@@ -179,18 +266,24 @@ impl Asking {
     }
 
     /// Logs the latest line of a probe.
-    fn log_probe(&self, card: &Card, duration: Duration) {
+    fn log_probe(&self, card: &Card, model: &Model, duration: Duration) {
         let Some((row, observation)) = card.rows.last().and_then(|row| Some((row, row.observation.as_ref()?))) else {
             return;
         };
         let tool = card.tool.as_deref().unwrap_or("tools/list");
         let arguments = &card.arguments;
-        let call = LoggedCall { tool, arguments, took: duration, origin: Origin::Kit, token: row.token_id };
-        self.log(&call, observation, &format!("{}: {observation}", row.probe.name));
+        // The log has what the server said; the row already has what it means.
+        let answer = observation.said.as_ref().map_or(Value::Null, |said| Value::from(said.as_str()));
+        let answer = answer.to_string();
+        let token = row.token_id;
+        let call = LoggedCall { tool, arguments, answer: &answer, took: duration, origin: Origin::Kit, token };
+        let foreign = self.answered(observation, &format!("{}: {observation}", row.probe.name), Box::default());
+        let sent = row.probe.make(model).as_ref().and_then(sent);
+        self.log(&call, observation, ForeignAnswer { sent, ..foreign });
     }
 
     /// Logs a request of a run.
-    fn log(&self, call: &LoggedCall<'_>, observation: &Observation, sentence: &str) {
+    fn log(&self, call: &LoggedCall<'_>, observation: &Observation, foreign: ForeignAnswer) {
         let now = self.gate.clock().now();
         let source = Source {
             token: call.token,
@@ -201,10 +294,9 @@ impl Asking {
             judged_at: now,
             started: self.gate.clock().monotonic(),
         };
-        let answer = observation.json().to_string();
-        let LoggedCall { tool, arguments, took, .. } = *call;
-        let logged = ForeignCall { tool, arguments, answer: &answer, took };
-        self.record(self.answered(observation, sentence, Box::default()), observation, logged, &source);
+        let LoggedCall { tool, arguments, answer, took, .. } = *call;
+        let logged = ForeignCall { tool, arguments, answer, took };
+        self.record(foreign, observation, logged, &source);
     }
 }
 
@@ -212,6 +304,8 @@ impl Asking {
 struct LoggedCall<'a> {
     tool: &'a str,
     arguments: &'a str,
+    /// What the server said, as JSON text.
+    answer: &'a str,
     took: Duration,
     origin: Origin,
     token: Option<TokenId>,

@@ -48,7 +48,9 @@ pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> L
     let known =
         |id| canvas.app.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| canvas.app.token_name(entry));
     let who = who.or_else(|| record.token_id.map(|id| known(id).unwrap_or_else(|| id.to_string())));
-    let who = who.unwrap_or_else(|| text::NO_TOKEN.to_owned());
+    // A probe sends tokens in unusual ways, which is not the same as without one.
+    let sent = record.answered.foreign().and_then(|answer| answer.sent);
+    let who = who.or_else(|| sent.map(str::to_owned)).unwrap_or_else(|| text::NO_TOKEN.to_owned());
     let wide = columns >= WIDE;
     let (name, tool) = if wide { (14, 14) } else { (10, 11) };
     let mut line = Vec::new();

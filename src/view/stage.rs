@@ -204,12 +204,12 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
 
 /// Returns the selected token for screens that do not show all panes: `token 2/4 user123 · 58m 54s`.
 fn selected_line(canvas: &mut Canvas) -> Line<'static> {
-    let all = canvas.app.auth.tokens.len() + 1;
-    let row = canvas.app.selected_row() + 1;
-    let place = canvas.span(format!("token {row}/{all}  "), Role::Hint);
+    // The row without a token is no token.
+    let (row, all) = (canvas.app.selected_row(), canvas.app.auth.tokens.len());
     let Some(entry) = canvas.app.selected() else {
-        return Line::from(vec![place, canvas.span(text::NO_TOKEN, Role::Plain)]);
+        return Line::from(canvas.span(text::NO_TOKEN, Role::Plain));
     };
+    let place = canvas.span(format!("token {row}/{all}  "), Role::Hint);
     let name = canvas.span(text::fit(&canvas.app.token_name(entry), 40), Role::Title);
     let (words, role) = state(canvas, &entry.judged);
     Line::from(vec![place, name, canvas.span(" · ", Role::Hint), canvas.span(words, role)])

@@ -237,22 +237,13 @@ fn only_tools_of_other_servers_that_may_change_something_ask_first() {
 }
 
 #[test]
-fn a_call_that_may_destroy_is_made_only_after_the_question_is_answered() {
+fn our_own_gate_calls_a_tool_that_may_destroy_without_a_question() {
     let delete = ToolInfo { destroys: true, ..tool("delete_all", json!({})) };
     let mut desk = desk(vec![delete], None, 80, 24);
     desk.keys("Enter");
-    assert_eq!(desk.calls(), 1, "our own gate does not ask");
-    desk.app.call.is_foreign = true;
-    desk.keys("Enter").must_show(&["Call delete_all? It may destroy something on the server.", "→ call it"]);
-    // Enter, pressed twice, does not agree.
-    desk.keys("Enter");
     assert_eq!(desk.calls(), 1);
-    desk.keys("Enter Esc Enter →");
-    assert_eq!(desk.calls(), 2);
-    desk.keys("Ctrl-O").must_show(&["Call delete_all?"]).keys("→ Ctrl-F").must_show(&["with every token?"]);
-    assert_eq!(desk.calls(), 3);
-    desk.keys("→");
-    assert_eq!(desk.calls(), 5, "with the token and without one");
+    desk.keys("Ctrl-O Ctrl-F");
+    assert_eq!(desk.calls(), 4, "with the token and without one");
 }
 
 /// A result as MCP servers send it.

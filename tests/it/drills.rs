@@ -36,7 +36,7 @@ fn a_drill_in_shifted_time_finishes_at_once_and_is_exact(
 #[test]
 fn a_drill_in_real_time_runs_in_the_background() {
     let mut desk = lab(0);
-    desk.keys("Esc 3 → Tab Tab Tab → Enter").must_show(&["Enter cancels it", "1 call made"]);
+    desk.keys("Esc 3 → Tab Tab Tab → Enter").must_show(&["Enter or Esc cancels it", "1 call made"]);
     // The console stays usable while the drill runs.
     desk.keys("F2 Alt-4 Enter").must_show(&[r#"{"success":true"#]);
     desk.waits(Duration::from_secs(5));
@@ -58,7 +58,7 @@ fn a_drill_in_real_time_ignores_the_shifted_clock() {
 #[test]
 fn a_drill_can_be_cancelled() {
     let mut desk = lab(0);
-    desk.keys("Esc 3 Tab Tab Tab → Enter").must_show(&["Enter cancels it"]);
+    desk.keys("Esc 3 Tab Tab Tab → Enter").must_show(&["Enter or Esc cancels it"]);
     desk.keys("Enter").must_show(&["CANCELLED"]);
     let calls = desk.calls();
     desk.waits(Duration::from_hours(2));
@@ -93,7 +93,7 @@ fn a_drill_handles_a_jump_of_the_system_clock(#[case] by: i64) {
     // A jump ahead skips the end; a jump back moves it a day away.
     match by > 0 {
         true => desk.must_show(&["FAILED: the calls around the boundary"]),
-        false => desk.must_show(&["Enter cancels it"]),
+        false => desk.must_show(&["Enter or Esc cancels it"]),
     };
 }
 
@@ -420,4 +420,14 @@ fn tokens_with_the_same_name_are_numbered_until_one_has_a_label() {
     desk.must_show(&["  user123 #1", "▸ user123 #2"]);
     desk.keys("Ctrl-N").types("short").keys("Enter").must_show(&["short · user123"]);
     assert!(!desk.shows("#1"), "{}", desk.screen());
+}
+
+#[test]
+fn a_drill_that_waits_for_the_end_of_the_token_says_so() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 Tab Tab Tab → Enter");
+    desk.waits(Duration::from_secs(2));
+    desk.must_show(&["waits until", "shortly before"]);
+    desk.keys("Esc");
+    assert!(desk.app.drill.running.is_none());
 }

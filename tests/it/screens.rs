@@ -380,6 +380,11 @@ fn foreign(columns: u16, rows: u16) -> Desk {
     let why = why(&desk, &denied, Some("read_data"));
     let at = desk.clock.now();
     let answer = ForeignAnswer {
+        number: 1,
+        said: None,
+        user: None,
+        predicted: None,
+        sent: None,
         target: "orders".into(),
         place: place.into(),
         word: why.observation.observed().word(),

@@ -12,7 +12,7 @@ use crate::app::overlay::Overlay;
 use crate::app::{App, Effect};
 use crate::gate::Record;
 use crate::gate::activity::explain_record;
-use crate::text::words;
+use crate::text::{self, words};
 
 /// The list of calls.
 pub const LIST: Field = Field::new(Pane::Activity, 0);
@@ -74,7 +74,8 @@ impl App {
         if !record.is_call {
             return self.complain("this request called no tool, so it cannot be loaded");
         }
-        self.history.push(Step::Loaded(call::TOOL, Box::new(self.call.clone()), self.selected));
+        self.history.push(Step::Loaded(call::TOOL, Box::new(self.call.clone()), self.selected, self.targets.selected));
+        let gone = self.select_target_of(&record);
         self.choose_tool(&Arc::from(&*record.tool));
         self.call.arguments.set(&record.arguments);
         self.call.touched = true;
@@ -91,8 +92,27 @@ impl App {
                 words::bytes(record.arguments.cut())
             ));
         }
+        if let Some(gone) = gone {
+            self.complain(gone);
+        }
         self.refresh();
         self.go(Focus::at(call::TOOL));
+    }
+
+    /// Selects the target that a call went to, or our own gate. Returns a sentence if that target is gone.
+    fn select_target_of(&mut self, record: &Record) -> Option<String> {
+        let number = record.answered.foreign().map(|answer| answer.number);
+        if number.is_some_and(|number| self.targets.find(number).is_none()) {
+            let name = record.answered.foreign().map(|answer| text::name(&answer.target, 32)).unwrap_or_default();
+            let now = self.target_name().unwrap_or_else(|| "our own gate".to_owned());
+            return Some(format!("{name} is no longer in Targets; this call would go to {now}"));
+        }
+        if self.targets.selected != number {
+            self.select_target(number);
+            let now = self.target_name().unwrap_or_else(|| "our own gate".to_owned());
+            self.say(format!("calls go to {now}, like the one that was loaded"));
+        }
+        None
     }
 }
 

@@ -16,7 +16,7 @@ use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, NumericDate};
 use crate::gate::{CallResult, Origin, RawArguments, TokenEntry, arguments};
 use crate::lab::drill::{Boundary, Drill, DrillResult, FINEST, Pace, Plan, Subject, end_of_new};
-use crate::lab::evidence::drill_markdown;
+use crate::lab::evidence::{ServerRun, drill_markdown};
 use crate::observe::Observation;
 use crate::text::words::{count, exact};
 use crate::text::{self, Span};
@@ -33,7 +33,7 @@ pub const WAY: Field = Field::new(Pane::Drill, 3);
 pub(super) static PLACE: Place = Place {
     title: "Drill",
     letter: 'd',
-    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity. With another server selected in Targets, it drills that server: in real time with the token, and in shifted time by signing tokens with different exp and nbf.",
+    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity. With another server selected in Targets, it drills that server: in real time with the token, and in shifted time by signing tokens with different exp and nbf, whose calls are not logged. Enter or Esc cancels a running drill.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&DrillToken::ALL, &app.drill.with, by)),
@@ -65,8 +65,12 @@ pub struct DrillPane {
     pub running: Option<Running>,
     /// The result of the last drill.
     pub found: Option<DrillResult>,
+    /// The foreign server that it was made against; `None` for our own gate.
+    pub found_at: Option<ServerRun>,
     /// The boundaries that were found at a foreign target last.
     pub bounds: Option<Bounds>,
+    /// How the last search for boundaries was begun, and its tool.
+    pub(in crate::app) search: Option<(ServerRun, Arc<str>)>,
     /// Whether a token is being issued for a drill.
     pub(in crate::app) waits: bool,
 }
@@ -74,7 +78,17 @@ pub struct DrillPane {
 impl Default for DrillPane {
     fn default() -> Self {
         let (with, way) = (DrillToken::default(), DrillMode::default());
-        Self { with, every: 1, way, running: None, found: None, bounds: None, waits: false }
+        Self {
+            with,
+            every: 1,
+            way,
+            running: None,
+            found: None,
+            found_at: None,
+            bounds: None,
+            search: None,
+            waits: false,
+        }
     }
 }
 
@@ -126,10 +140,14 @@ impl DrillMode {
 }
 
 /// The boundaries of a foreign target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// The number of the target.
     pub target: u64,
+    /// What a command needs to find them again.
+    pub run: ServerRun,
+    /// The tool that was called.
+    pub tool: Arc<str>,
     /// That of `exp`.
     pub exp: Boundary,
     /// That of `nbf`, once it has been found.
@@ -194,13 +212,12 @@ impl App {
 
     /// Starts a drill, or cancels the running one.
     fn start_drill(&mut self) -> Vec<Effect> {
-        if let Some(running) = &mut self.drill.running {
-            running.drill.cancel();
-            self.end_drill();
+        if self.drill.running.is_some() {
+            self.cancel_drill();
             return Vec::new();
         }
         if let Some(target) = self.target() {
-            let reads = target.tools.catalogue.find(&self.call.tool).is_some_and(|tool| tool.reads_only);
+            let reads = target.observed.catalogue().find(&self.call.tool).is_some_and(|tool| tool.reads_only);
             if !target.facts.takes_token {
                 let name = Arc::clone(&target.facts.name);
                 self.complain(format!("the console sends no token to {name}, so there is nothing to drill"));
@@ -224,6 +241,19 @@ impl App {
             }
         }
         self.start_real_drill()
+    }
+
+    /// Whether Esc cancels the running drill. Elsewhere it only leaves a pane: a drill may run for an hour.
+    pub(in crate::app) fn cancels_drill(&self) -> bool {
+        self.drill.running.is_some() && self.focus.pane == Pane::Drill
+    }
+
+    /// Cancels the running drill.
+    pub(in crate::app) fn cancel_drill(&mut self) {
+        if let Some(running) = &mut self.drill.running {
+            running.drill.cancel();
+            self.end_drill();
+        }
     }
 
     /// Starts a drill that needs no confirmation, or has it.
@@ -310,10 +340,7 @@ impl App {
             None => vec![Effect::Call { id, token, order }],
             Some(Ok(call)) => vec![Effect::CallTarget { id, call: Box::new(call) }],
             Some(Err(fault)) => {
-                if let Some(running) = &mut self.drill.running {
-                    running.drill.cancel();
-                }
-                self.end_drill();
+                self.cancel_drill();
                 self.complain(fault);
                 Vec::new()
             }
@@ -373,12 +400,14 @@ impl App {
 
     /// Shows the boundaries found so far.
     pub(in crate::app) fn boundaries_found(&mut self, target: u64, exp: Boundary, nbf: Option<Boundary>) {
-        self.drill.bounds = Some(Bounds { target, exp, nbf });
+        if let Some((run, tool)) = self.drill.search.clone() {
+            self.drill.bounds = Some(Bounds { target, run, tool, exp, nbf });
+        }
     }
 
     /// Handles the end of the search.
     pub(in crate::app) fn boundaries_ended(&mut self, end: Result<(), RunStop>) {
-        match (end, self.drill.bounds) {
+        match (end, &self.drill.bounds) {
             (Ok(()), Some(Bounds { exp, nbf, .. })) => {
                 let said = nbf.map_or_else(String::new, |nbf| format!("; {}", nbf.words("nbf")));
                 let said = format!("{}{said}", exp.words("exp"));
@@ -393,7 +422,7 @@ impl App {
     }
 
     fn end_drill(&mut self) {
-        let Some(Running { drill, subject, judged_by, .. }) = self.drill.running.take() else {
+        let Some(Running { target, drill, subject, judged_by, token, .. }) = self.drill.running.take() else {
             return;
         };
         let report = drill.report();
@@ -404,6 +433,8 @@ impl App {
         } else {
             self.complain(said);
         }
+        let place = target.and_then(|target| self.targets.find(target)).map(|target| Arc::clone(&target.facts.place));
+        self.drill.found_at = place.map(|place| self.server_run(&place, Some(&token), false));
         self.drill.found = Some(DrillResult { subject, report, at: self.times.real, judged_by });
     }
 }

@@ -189,7 +189,11 @@ impl App {
                 parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
                 None
             }
-            LinePurpose::Label(_) | LinePurpose::ObservedTo | LinePurpose::EvidenceTo | LinePurpose::Find => None,
+            LinePurpose::Label(_)
+            | LinePurpose::TargetName(_)
+            | LinePurpose::ObservedTo
+            | LinePurpose::EvidenceTo
+            | LinePurpose::Find => None,
         };
         if let Some(sentence) = refused {
             self.complain(sentence);

@@ -1,6 +1,7 @@
 //! The Targets pane: the servers that calls can go to, connecting them, adding and removing them.
 
 use super::{Act, Control, Field, Move, Pane, Place};
+use crate::app::action::Action;
 use crate::app::field::{Lines, TextField};
 use crate::app::focus::Focus;
 use crate::app::list::moved;
@@ -19,7 +20,7 @@ pub const HEADER: Field = Field::new(Pane::Targets, 3);
 pub(super) static PLACE: Place = Place {
     title: "Targets",
     letter: 'u',
-    help: "Where calls go: our own gate, or an MCP server that decides for itself. Enter selects a server, connects it with the selected token and lists its tools; Call then calls it for real, and Why explains its last answer. Space connects again; Del removes a server. To add one, go below the last row and type its URL, or -- and a command for a server over standard input and output. A header is written as Name: value; a value env:NAME is taken from the environment.",
+    help: "Where calls go: our own gate, or an MCP server that decides for itself. Enter selects a server, connects it with the selected token and counts its tools; they are listed in Call and as the columns of Matrix. Call then calls it for real, and Why explains its last answer. ● marks the selected one, ▸ the cursor. Space connects again, with the token that is selected then; Ctrl-N names a server and Del removes it. To add one, go below the last row and type its URL, or -- and a command for a server over standard input and output. A header is written as Name: value; a value env:NAME is taken from the environment.",
     controls: &[
         Control::new(LIST, "targets")
             .tick(|app| app.pointed_target().map(|_| "reconnect"), reconnect)
@@ -50,7 +51,11 @@ pub(super) static PLACE: Place = Place {
         },
         run: choose,
     }),
-    remove: Some(Act { hint: |app| app.pointed_target().map(|_| "remove"), run: remove }),
+    remove: Some(Act {
+        hint: |app| app.pointed_target().filter(|_| app.focus.field == Some(LIST)).map(|_| "remove"),
+        run: remove,
+    }),
+    offers: &[(Action::Label, |app| app.pointed_target().filter(|_| app.focus.field == Some(LIST)).map(|_| "name"))],
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),
     wheel: Some(step),
     ..Place::DEFAULT

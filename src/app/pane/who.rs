@@ -21,10 +21,11 @@ const PAGE: isize = 10;
 pub(super) static PLACE: Place = Place {
     title: "Who may",
     letter: 'w',
-    help: "Who may call the tool under the cursor and why, what the selected token may call, or how each caller was answered.",
+    help: "Who may call the tool under the cursor and why, what the selected token may call, or how each caller was answered. It is about the policy of our own gate, also with another server selected in Targets; Matrix shows what that server does.",
     controls: &[Control::new(VIEW, "show")
         .turn(|_| Some("change view"), |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)))
         .row(|_| Some("scroll"), scroll)],
+    note: |app, _| app.target_name().map_or_else(String::new, |_| "of our own gate".to_owned()),
     page: Some(Move { hint: |_| None, by: |app, by| scroll(app, by.saturating_mul(PAGE)) }),
     wheel: Some(scroll),
     copy: ClipSource::LAST_ANSWER,

@@ -2,8 +2,8 @@
 
 use ratatui::text::Line;
 
-use crate::gate::activity::explain_record;
-use crate::text::display_safe;
+use crate::gate::activity::explain_request;
+use crate::text::{self, display_safe};
 use crate::view::canvas::Canvas;
 use crate::view::theme::Role;
 
@@ -22,11 +22,23 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
         }
         lines.push(Line::default());
     };
-    part("why", &explain_record(&record, None).to_string(), Role::Plain);
+    part("why", &explain_request(&record, None).to_string(), Role::Plain);
+    if record.answered.foreign().is_some() {
+        let entry = record.token_id.and_then(|id| canvas.app.auth.tokens.iter().find(|entry| entry.id == id));
+        let id = record.token_id.map(|id| id.to_string());
+        let name = entry.map(|entry| canvas.app.token_name(entry));
+        let sent = record.answered.foreign().and_then(|answer| answer.sent).map(|sent| format!("sent as: {sent}"));
+        let words = id.into_iter().chain(name).chain(sent).collect::<Vec<_>>().join(", ");
+        part("token", if words.is_empty() { text::NO_TOKEN } else { &words }, Role::Plain);
+    }
     if record.is_call {
         part("arguments", &record.arguments.to_string(), Role::Plain);
-        let role = Role::of_answer(&record.answered, record.trouble.is_some());
-        part("answer", &record.answer.to_string(), role);
+        // Of the answer to a probe, only what it says about access is kept.
+        let is_kept = record.answered.foreign().is_none() || *record.answer != *"null";
+        if is_kept {
+            let role = Role::of_answer(&record.answered, record.trouble.is_some());
+            part("answer", &record.answer.to_string(), role);
+        }
     }
     lines.pop();
     canvas.drawn.overlay_rows = usize::from(inner.height);

@@ -24,7 +24,8 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
         lines.extend(rows(canvas, binding, inner.width));
     }
     lines.push(Line::default());
-    let rest = "Commands without a key are in the palette (`:`). In a text field, Ctrl-U Ctrl-W Ctrl-A Ctrl-E and \
+    let rest = "A digit or a letter goes to a pane and to its first field; where that is a text, Enter begins to \
+                type. Commands without a key are in the palette (`:`). In a text field, Ctrl-U Ctrl-W Ctrl-A Ctrl-E and \
                 Ctrl-K edit as in a shell. A pasted token goes to Inspect from anywhere except a prompt or the arguments; undo puts it into the field instead.";
     lines.extend(canvas.wrapped(rest, inner.width, Role::Hint));
     canvas.drawn.overlay_rows = usize::from(inner.height);

@@ -5,12 +5,16 @@ use ratatui::text::Line;
 use crate::app::hints;
 use crate::app::overlay::{KeyPrompt, LineForm, Question};
 use crate::text::words;
-use crate::view::canvas::{Canvas, below, right_of, top};
+use crate::view::canvas::{Canvas, below, right_of, split_bottom, top, wrap};
 use crate::view::theme::Role;
 use crate::view::widget::text_line;
 
 pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
-    let inner = canvas.popup(60, 7, prompt.purpose.words());
+    let columns = canvas.buf.area.width.min(60);
+    let fault = prompt.fault.as_deref().map(|fault| canvas.wrapped(fault, columns.saturating_sub(4), Role::Denied));
+    let fault = fault.unwrap_or_default();
+    let rows = u16::try_from(fault.len()).unwrap_or(2).max(2);
+    let inner = canvas.popup(columns, 5 + rows, prompt.purpose.words());
     let typed = prompt.typed();
     let room = usize::from(inner.width).saturating_sub(3);
     let dots = "•".repeat(typed.min(room));
@@ -20,25 +24,30 @@ pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
     canvas.drawn.cursor = Some((x.min(inner.right().saturating_sub(1)), inner.y));
     let told = canvas.span(format!("{}; never shown", words::count(typed, "character")), Role::Hint);
     canvas.line(below(inner, 1), told);
-    if let Some(fault) = &prompt.fault {
-        let lines = canvas.wrapped(fault, inner.width, Role::Denied);
-        canvas.lines(below(inner, 3), lines);
-    }
+    // Where there is little room, the gap above the error goes first.
+    let gap = if usize::from(inner.height) < fault.len() + 3 { 2 } else { 3 };
+    canvas.lines(below(inner, gap), fault);
 }
 
 pub fn render_line(canvas: &mut Canvas, form: &LineForm) {
-    let inner = canvas.popup(60, 5, form.asks.words());
+    let columns = canvas.buf.area.width.min(60);
+    let note = canvas.wrapped(form.asks.note(), columns.saturating_sub(4), Role::Hint);
+    let inner = canvas.popup(columns, 4 + u16::try_from(note.len()).unwrap_or(1), form.asks.words());
     let prompt = canvas.span("> ", Role::Focused);
     canvas.line(inner, prompt);
     text_line(canvas, top(right_of(inner, 2), 1), &form.text, true, form.asks.hint());
-    let told = canvas.span(form.asks.note(), Role::Hint);
-    canvas.line(below(inner, 1), told);
+    canvas.lines(below(inner, 1), note);
 }
 
 pub fn render_question(canvas: &mut Canvas, question: &Question) {
-    let inner = canvas.popup(60, 6, "portcullis");
-    let lines = canvas.wrapped(&question.words(), inner.width, Role::Plain);
-    let rest = canvas.lines(inner, lines);
+    let columns = canvas.buf.area.width.min(60);
+    let words = question.words();
+    let lines = wrap(&words, columns.saturating_sub(4)).len();
+    let inner = canvas.popup(columns, u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(4), "portcullis");
+    // Whatever is asked, the keys that answer it are shown.
+    let (above, answer) = split_bottom(inner, 1);
+    let lines = canvas.clipped(&words, above.width, usize::from(above.height), Role::Plain);
+    canvas.lines(above, lines);
     let key = hints::key_name(canvas.app, question.agrees()).unwrap_or_default();
     let line = vec![
         canvas.span(key, Role::Key),
@@ -46,5 +55,5 @@ pub fn render_question(canvas: &mut Canvas, question: &Question) {
         canvas.span("Esc", Role::Key),
         canvas.span(" no", Role::Plain),
     ];
-    canvas.line(below(rest, 1), Line::from(line));
+    canvas.line(answer, Line::from(line));
 }

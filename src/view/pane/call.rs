@@ -51,7 +51,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         }
     }
     let rest = gap(rest, 3);
-    if let Some(last) = &canvas.app.last_call {
+    if let Some(last) = canvas.app.shown_call() {
         last_answer(canvas, rest, last);
     } else {
         let lines = canvas.wrapped("Press Enter to call the tool. Its answer appears here.", rest.width, Role::Hint);
@@ -70,6 +70,9 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
         }
         None => choice(canvas, text::NO_TOKEN, canvas.focused(TOKEN)),
     };
+    if app.sends_no_token() {
+        line.push(canvas.span("  not sent to this server", Role::Warning));
+    }
     canvas.line(place, Line::from(line));
     let area = below(area, 1);
     let place = labelled(canvas, area, TOOL);
@@ -79,6 +82,11 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
         None if app.target().is_some() => "  not in the policy here".to_owned(),
         None => "  not in the policy".to_owned(),
     };
+    if app.is_listed(&app.call.tool) == Some(false) {
+        let name = app.selected().filter(|_| !app.sends_no_token()).map(|entry| app.token_name(entry));
+        let whom = name.map_or_else(|| "without a token".to_owned(), |name| format!("for {}", text::fit(&name, 16)));
+        line.push(canvas.span(format!("  not listed {whom}"), Role::Warning));
+    }
     line.push(canvas.span(needs, Role::Hint));
     canvas.line(place, Line::from(line));
     let area = below(area, 1);
@@ -295,7 +303,9 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision, is_prediction: b
 /// Says that a call of a foreign server cannot be predicted.
 fn not_predicted(canvas: &mut Canvas, area: Rect) -> Rect {
     let app = canvas.app;
-    let words = if app.call.tool.is_empty() {
+    let words = if app.sends_no_token() {
+        "this server gets no token from here; it decides alone, and nothing is predicted"
+    } else if app.call.tool.is_empty() {
         "no tools yet; connect the server in Targets"
     } else if app.auth.rules.policy.tool(&app.call.tool).is_none() {
         "not in the policy here, so nothing is predicted; the server decides"

@@ -43,7 +43,15 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
                 rest.width,
                 Role::Plain,
             ));
-            lines.extend(canvas.wrapped("Enter cancels it", rest.width, Role::Hint));
+            // A drill makes most of its calls near the end of the token's life.
+            let usual = running.drill.report().plan.every.max(Span::seconds(2));
+            let wait = running.drill.next().filter(|next| next.since(app.times.real) > usual);
+            if let Some(next) = wait {
+                let next = app.exact_time(next);
+                let said = format!("waits until {next}, shortly before the token expires");
+                lines.extend(canvas.wrapped(&said, rest.width, Role::Hint));
+            }
+            lines.extend(canvas.wrapped("Enter or Esc cancels it", rest.width, Role::Hint));
             canvas.lines(rest, lines);
         }
         (None, _) if boundaries(canvas, rest) => {}
@@ -69,7 +77,7 @@ fn boundaries(canvas: &mut Canvas, area: Rect) -> bool {
     let app = canvas.app;
     let Some(target) = app.target() else { return false };
     let running = app.run.as_ref().filter(|run| run.kind == RunKind::Boundaries && run.target == target.number);
-    let bounds = app.drill.bounds.filter(|bounds| bounds.target == target.number);
+    let bounds = app.drill.bounds.as_ref().filter(|bounds| bounds.target == target.number);
     let since = running.map(|run| run.since);
     let mut lines = Vec::new();
     for (claim, found) in [("exp", bounds.map(|bounds| bounds.exp)), ("nbf", bounds.and_then(|bounds| bounds.nbf))] {

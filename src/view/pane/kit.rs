@@ -1,13 +1,15 @@
 //! The Test kit pane: each test token with the expected answer, and the actual one; or each probe of a foreign target with
 //! what its answer means.
 
+use std::sync::Arc;
+
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::app::Target;
-use crate::app::pane::kit::{LIST, ProbeLine, ProbeState};
+use crate::app::pane::kit::{LIST, ProbeLine, ProbeState, probe_summary};
 use crate::lab::kit::KIT;
-use crate::lab::probe::{Mark, degree_code};
+use crate::lab::probe::{Degree, Mark};
 use crate::lab::score;
 use crate::text::{self, padded, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
@@ -68,18 +70,23 @@ fn probe(canvas: &mut Canvas, area: Rect) {
 fn probe_head(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     let app = canvas.app;
     let planned = words::count(app.planned_probes(), "probe");
-    let tool = app.probed_tool().map_or_else(|| "a read-only tool".to_owned(), |tool| text::name(&tool, 32));
+    let named = |tool: Option<&Arc<str>>| tool.map_or_else(|| "tools/list".to_owned(), |tool| text::name(tool, 32));
+    // Before the server has been asked, the probe chooses a tool itself.
+    let is_unknown = app.target().is_some_and(|target| target.observed.catalogue().tools().is_empty());
+    let tool = if is_unknown { "a read-only tool".to_owned() } else { named(app.probed_tool().as_ref()) };
     let whose = app
         .selected()
         .map_or_else(|| "new tokens".to_owned(), |entry| format!("tokens like {}", app.token_name(entry)));
     let next = format!("{planned} of {tool} with {whose}");
-    let Some(probe) = app.probe() else { return canvas.clipped(&next, area.width, 1, Role::Label) };
+    let Some(probe) = app.probe() else { return canvas.clipped(&next, area.width, 2, Role::Label) };
     let made = probe.card.as_ref().map_or(0, |card| card.rows.len());
-    let summary = || probe.card.as_ref().map(|card| card.summary()).unwrap_or_default();
+    let tool = named(probe.tool.as_ref());
+    let summary = || probe.card.as_ref().map(|card| probe_summary(card, probe.planned)).unwrap_or_default();
     let (words, role) = match &probe.state {
         ProbeState::Running => {
             let since = app.run.as_ref().map_or(app.times.mono, |run| run.since);
-            (format!("{} · {made} of {} · Esc cancels", waiting(canvas, since), probe.planned), Role::Warning)
+            let waits = waiting(canvas, since);
+            (format!("{waits} · {made} of {} probes of {tool} · Esc cancels", probe.planned), Role::Warning)
         }
         ProbeState::Done => {
             let card = probe.card.as_deref();
@@ -88,19 +95,27 @@ fn probe_head(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
                 Some((0, _)) => Role::Warning,
                 _ => Role::Denied,
             };
-            (summary(), role)
+            (format!("{tool}: {}", summary()), role)
         }
-        ProbeState::Cancelled => (format!("cancelled after {made} of {}: {}", probe.planned, summary()), Role::Warning),
+        ProbeState::Cancelled => (format!("cancelled: {}", summary()), Role::Warning),
         ProbeState::Refused(why) => (format!("the good token is not accepted: {}", why.sentence), Role::Denied),
         ProbeState::Failed(why) => (why.clone(), Role::Denied),
     };
     let mut head = canvas.clipped(&words, area.width, 2, role);
     let notes = probe.card.as_ref().map(|card| card.notes()).unwrap_or_default();
     // Half of the pane is left to the list.
-    let room = usize::from(area.height / 2).saturating_sub(head.len() + 2);
-    head.extend(notes.iter().take(room).flat_map(|note| canvas.clipped(note, area.width, 1, Role::Plain)));
+    let room = usize::from(area.height / 2).saturating_sub(head.len() + 1);
+    let signs = probe.card.as_ref().map(|_| canvas.clipped(SIGNS, area.width, 1, Role::Hint)).unwrap_or_default();
+    let notes = notes.iter().flat_map(|note| canvas.wrapped(note, area.width, Role::Plain));
+    let notes: Vec<Line<'static>> = notes.take(room).collect();
+    let left = room - notes.len();
+    head.extend(notes);
+    head.extend(signs.into_iter().take(left));
     head
 }
+
+/// The legend of the signs, so that a failure and a finding can be told apart without colours.
+const SIGNS: &str = "✘ failure  ! finding  ? no verdict  ✔ sound  - left out";
 
 /// Returns a row: sign, name, and what the answer means.
 fn probe_row(canvas: &Canvas, line: &ProbeLine<'_>, here: bool, columns: usize) -> Line<'static> {
@@ -118,7 +133,13 @@ fn probe_row(canvas: &Canvas, line: &ProbeLine<'_>, here: bool, columns: usize) 
                 Mark::Sound | Mark::Measured(_) => row.came(),
                 mark => mark.words().to_owned(),
             };
-            (row.mark.sign(), row.probe.name, words, role)
+            let sign = match row.mark {
+                _ if row.is_failure() => "✘",
+                _ if row.is_finding() => "!",
+                Mark::Crashed => "?",
+                mark => mark.sign(),
+            };
+            (sign, row.probe.name, words, role)
         }
         ProbeLine::Extra(extra) => {
             let role = match extra.is_sound {
@@ -126,7 +147,11 @@ fn probe_row(canvas: &Canvas, line: &ProbeLine<'_>, here: bool, columns: usize) 
                 Some(false) if extra.is_failure() => Role::Denied,
                 _ => Role::Warning,
             };
-            (extra.sign(), extra.name, extra.found.clone(), role)
+            let sign = match extra.is_sound {
+                Some(false) if !extra.is_failure() => "!",
+                _ => extra.sign(),
+            };
+            (sign, extra.name, extra.found.clone(), role)
         }
     };
     let here = here && canvas.focused(LIST);
@@ -142,7 +167,14 @@ fn probe_row(canvas: &Canvas, line: &ProbeLine<'_>, here: bool, columns: usize) 
 /// Returns a line in full.
 fn probe_detail(line: &ProbeLine<'_>) -> String {
     match line {
-        ProbeLine::Planned(probe) => format!("{}; {}", probe.what, degree_code(probe.degree)),
+        ProbeLine::Planned(probe) => {
+            let weight = match probe.degree {
+                Degree::Must => "a wrong answer is a failure",
+                Degree::Should => "a wrong answer is a finding",
+                Degree::Allowance => "a measurement",
+            };
+            format!("{} ({weight})", probe.what)
+        }
         ProbeLine::Row(row) => {
             let weight = match (row.is_failure(), row.is_finding()) {
                 (true, _) => "failure: ",

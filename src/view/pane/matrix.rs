@@ -9,12 +9,13 @@ use ratatui::text::{Line, Span};
 use super::policy::ticks;
 use crate::app::observed::ObservedCell;
 use crate::app::pane::matrix::{CELLS, Cell, Rows};
+use crate::app::runs::RunKind;
 use crate::app::{Pane, Target};
 use crate::auth::Verdict;
 use crate::text;
-use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
+use crate::view::canvas::{Canvas, below, right_of, split_bottom, top, wrap};
 use crate::view::theme::Role;
-use crate::view::widget::{more, sentence_holds, state};
+use crate::view::widget::{more, sentence_holds, state, waiting};
 
 /// The widths of the columns, and how a cell names its verdict.
 struct Shape {
@@ -94,8 +95,15 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let shown: Vec<&Arc<str>> = tools.iter().skip(across.first).take(columns).collect();
     heads(canvas, area, &shape, &shown, tools);
     let foot = foot(canvas, area);
-    let legend = u16::from(usize::from(area.height) > foot.len() + 8);
-    let feet = u16::try_from(foot.len()).unwrap_or(0) + legend;
+    let has_legend = usize::from(area.height) > foot.len() + 8;
+    // The signs of a server need a second row in a narrow pane, or fewer words.
+    let is_high = usize::from(area.height) > foot.len() + 11;
+    let words = signs(canvas, shape.words, is_high).replace(' ', "\u{a0}").replace("\u{a0}\u{a0}", "  ");
+    let legend = wrap(&words, area.width).into_iter().map(|line| line.replace('\u{a0}', " "));
+    let legend = legend.take(usize::from(has_legend) + usize::from(is_high));
+    let legend: Vec<Line<'static>> = legend.map(|line| canvas.span(line, Role::Hint).into()).collect();
+    let legend_rows = u16::try_from(legend.len()).unwrap_or(0).max(u16::from(is_calling(canvas)));
+    let feet = u16::try_from(foot.len()).unwrap_or(0) + legend_rows;
     let (table, under) = split_bottom(area, feet);
     let (here, total) = (canvas.app.matrix_row(), canvas.app.matrix_rows());
     let mut flips = Flips::new();
@@ -104,11 +112,32 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.line(place, line);
     });
     let rest = canvas.lines(under, foot);
-    let last = match flips.as_slice() {
-        [] => canvas.span(signs(canvas, shape.words), Role::Hint),
-        flips => canvas.span(flipped(flips), Role::Warning),
-    };
-    canvas.line(rest, last);
+    if let Some(said) = progress(canvas) {
+        let said = canvas.span(said, Role::Warning);
+        canvas.line(rest, said);
+        return;
+    }
+    if flips.is_empty() {
+        canvas.lines(rest, legend);
+    } else {
+        let said = canvas.span(flipped(&flips), Role::Warning);
+        canvas.line(rest, said);
+    }
+}
+
+/// Whether a tool of the selected target is being called with every token.
+fn is_calling(canvas: &Canvas) -> bool {
+    let target = canvas.app.target().map(|target| target.number);
+    let run = canvas.app.run.as_ref().filter(|run| Some(run.target) == target);
+    run.is_some_and(|run| matches!(run.kind, RunKind::Round(_)))
+}
+
+/// Returns how far the calls with every token are, if there are any.
+fn progress(canvas: &mut Canvas) -> Option<String> {
+    let run = canvas.app.run.clone().filter(|_| is_calling(canvas))?;
+    let RunKind::Round(tool) = &run.kind else { return None };
+    let waits = waiting(canvas, run.since);
+    Some(format!("{waits} · {}: {} of {} called · Esc cancels", text::name(tool, 32), run.stored, run.planned))
 }
 
 /// Returns a sentence about the cells that have just changed.
@@ -123,9 +152,13 @@ fn flipped(flips: &[(String, String, Verdict)]) -> String {
 }
 
 /// Returns the legend of the signs.
-fn signs(canvas: &Canvas, words: Words) -> String {
+fn signs(canvas: &Canvas, words: Words, in_full: bool) -> String {
+    if canvas.app.target().is_some() && !in_full {
+        return "✔ ✘ – ?  h hidden  m masked  · not called  ≠ differ".to_owned();
+    }
     if canvas.app.target().is_some() {
-        return "policy, then server: ✔ ✘ –  h hidden  m masked  · not called  ≠ differ".to_owned();
+        return "policy, then server: ✔ allowed  ✘ forbidden  – unauthorized  ? unknown  h hidden  m masked  · not called  ≠ differ"
+            .to_owned();
     }
     let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
     let verdicts = if words == Words::None { "✔ allowed  ✘ forbidden  – unauthorized  " } else { "" };
@@ -160,7 +193,7 @@ fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
         }
         foot.push(Line::from(line));
     }
-    let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());
+    let last = canvas.app.shown_call().and_then(|last| last.called.as_ref());
     foot.extend(last.map(|called| {
         let answer = text::display_safe(&called.record.answer, 400);
         let line = format!("last    {}: {answer}", text::name(&called.record.tool, 32));
@@ -247,14 +280,28 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&Arc<str>], al
     }
 }
 
+/// Breaks a word that is wider than a column, with hyphens.
+fn hyphenated(word: &str, columns: usize) -> Vec<String> {
+    let chars: Vec<char> = word.chars().collect();
+    let mut parts = Vec::new();
+    let mut rest = &*chars;
+    while rest.len() > columns && columns > 2 {
+        let (part, after) = rest.split_at(columns - 1);
+        parts.push(part.iter().copied().chain(['-']).collect());
+        rest = after;
+    }
+    parts.push(rest.iter().collect());
+    parts
+}
+
 /// Breaks a name into `rows` rows, aligned to the bottom: after separators if that fits, otherwise anywhere. The middle
 /// of a name that does not fit is left out, because the ends tell names apart.
 fn broken(name: &str, columns: usize, rows: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in name.split_inclusive(['_', '-', '.', '/', ':']) {
+    for part in name.split_inclusive(['_', '-', '.', '/', ':']).flat_map(|word| hyphenated(word, columns)) {
         match lines.last_mut() {
-            Some(line) if text::width(line) + text::width(word) <= columns => line.push_str(word),
-            _ => lines.push(word.to_owned()),
+            Some(line) if text::width(line) + text::width(&part) <= columns => line.push_str(&part),
+            _ => lines.push(part),
         }
     }
     if lines.len() > rows || lines.iter().any(|line| text::width(line) > columns) {
@@ -375,6 +422,8 @@ fn observed(canvas: &Canvas, cell: &ObservedCell, shape: &Shape, cursor: Option<
     let role = match (grid.verdict(), cell.word()) {
         _ if grid.differs() => Role::Denied.chip(),
         (Some(verdict), _) => Role::of_call(verdict, false).chip(),
+        // The lists say it; nothing was called.
+        (None, Some(_)) if grid.observation.is_none() => Role::Hint,
         (None, Some(_)) => Role::Warning.chip(),
         (None, None) => Role::Hint,
     };
@@ -401,7 +450,9 @@ mod tests {
         };
         assert_eq!(names, ["…create_issue", "…list_issues", "…create_pull_request_review_comment"]);
         assert_eq!(broken(&names[2], 8, 3), ["…create_", "pull…iew", "_comment"]);
-        assert_eq!(broken("read_data", 4, 3), ["read", "_dat", "a"]);
+        assert_eq!(broken("read_data", 4, 3), ["rea-", "d_", "data"]);
+        assert_eq!(broken("structured", 6, 2), ["struc-", "tured"]);
+        assert_eq!(broken("picture", 6, 3), ["", "pictu-", "re"]);
         assert_eq!(broken("list_orders", 6, 3), ["", "list_", "orders"]);
         assert_eq!(broken("ping", 4, 3), ["", "", "ping"]);
     }

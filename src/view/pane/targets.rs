@@ -8,6 +8,7 @@ use crate::app::Target;
 use crate::app::pane::targets::{ADDRESS, HEADER, LIST, NAME};
 use crate::app::targets::{ForeignTarget, Link};
 use crate::auth::TokenId;
+use crate::observe::Cause;
 use crate::text::{self, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
 use crate::view::theme::Role;
@@ -135,6 +136,10 @@ fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     let mut facts: Vec<(&str, String, Role)> = Vec::new();
     if let Link::Failed(why) = &target.link {
         facts.push(("error", why.clone(), Role::Denied));
+        let lacks_token = target.why.as_ref().is_some_and(|why| why.cause == Cause::NoToken);
+        if lacks_token && target.facts.takes_token && !canvas.app.auth.tokens.is_empty() {
+            facts.push(("token", "Ctrl-↓ selects one; Enter connects with it".to_owned(), Role::Hint));
+        }
     }
     let kind = if target.facts.is_local { "" } else { " (another machine)" };
     facts.push(("at", format!("{}{kind}", target.facts.place), Role::Plain));
@@ -145,15 +150,16 @@ fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
         let session = if seen.has_session { "with a session" } else { "no session" };
         facts.push(("server", format!("{} {}", seen.name, seen.version), Role::Plain));
         facts.push(("protocol", format!("{}, {session}", seen.protocol), Role::Plain));
-        facts.push(("tools", tools(canvas, target), Role::Plain));
+        facts.push(("tools", format!("{}; see Call or Matrix", tools(canvas, target)), Role::Plain));
     }
     if let Some(took) = target.latency {
-        facts.push(("latency", words::took(took), Role::Plain));
+        facts.push(("list took", words::took(took), Role::Plain));
     }
-    facts.extend(target.skew.map(|skew| match skew {
-        text::Span::ZERO => ("clock", "matches ours".to_owned(), Role::Plain),
-        skew => ("clock", words::clock_lead(skew, words::span), Role::Warning),
-    }));
+    facts.extend(match target.skew {
+        Some(text::Span::ZERO) => Some(("clock", "matches ours".to_owned(), Role::Plain)),
+        Some(skew) => Some(("clock", words::clock_lead(skew, words::span), Role::Warning)),
+        None => target.seen.as_ref().map(|_| ("clock", "not stated by the server".to_owned(), Role::Hint)),
+    });
     if !target.facts.takes_token {
         facts.push(("token", "not sent: the server uses its own credentials".to_owned(), Role::Hint));
     }

@@ -45,11 +45,19 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     let policy = &app.auth.rules.policy;
     let name = text::name(&app.call.tool, 32);
+    let gate =
+        app.target_name().map(|_| span(theme, "by the policy of our own gate, not by the server", Role::Warning));
+    let mut lines: Vec<Line<'static>> = gate.map(Line::from).into_iter().collect();
     let Some(rule) = policy.tool(&app.call.tool) else {
-        return vec![span(theme, format!("{name} is not in the policy: every call is forbidden"), Role::Plain).into()];
+        let said = match app.target_name() {
+            Some(_) => format!("{name} is not in the policy here: our own gate would forbid every call"),
+            None => format!("{name} is not in the policy: every call is forbidden"),
+        };
+        lines.push(span(theme, said, Role::Plain).into());
+        return lines;
     };
-    let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Role::Plain).into()];
-    if app.lacks_tool(&app.call.tool) {
+    lines.extend([span(theme, format!("{name} needs {}", rule.needs()), Role::Plain).into()]);
+    if app.lacks_tool(&app.call.tool) && app.target().is_none() {
         lines.push(span(theme, format!("! {}", ToolError::missing(&app.call.tool)), Role::Warning).into());
     }
     for permission in policy.permissions() {

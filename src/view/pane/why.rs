@@ -5,7 +5,8 @@ use ratatui::text::Line;
 
 use crate::app::Target;
 use crate::app::pane::why::VIEW;
-use crate::observe::{Certainty, Observed, Why};
+use crate::app::targets::Explained;
+use crate::observe::{Cause, Certainty, Observed, Why};
 use crate::text;
 use crate::view::canvas::{Canvas, wrap};
 use crate::view::theme::Role;
@@ -45,15 +46,18 @@ pub fn role_of(observed: Observed) -> Role {
 
 fn lines(canvas: &Canvas, why: &Why, columns: u16) -> Vec<Line<'static>> {
     let observed = why.observation.observed();
+    let about = canvas.app.target().map(|target| &target.explained);
     let chip = canvas.span(format!(" {} ", observed.word()), role_of(observed).chip());
     let codes = canvas.span(format!(" {}", why.observation.codes()), Role::Title);
+    let is_connection = about == Some(&Explained::Connection);
     let mut lines = vec![Line::from(vec![chip, codes])];
     let label = match why.certainty {
         Certainty::Stated => "",
         Certainty::Inferred => "most likely: ",
         Certainty::CannotTell => "cannot tell: ",
     };
-    lines.extend(canvas.wrapped(&format!("{label}{}", why.sentence), columns, Role::Plain));
+    let sentence = &why.sentence;
+    lines.extend(canvas.wrapped(&format!("{label}{sentence}"), columns, Role::Plain));
     let facts =
         [("has", &why.has, Role::Plain), ("needs", &why.needs, Role::Denied), ("ask for", &why.ask_for, Role::Title)];
     let room = columns.saturating_sub(u16::try_from(LABEL).unwrap_or(0)).max(10);
@@ -63,11 +67,16 @@ fn lines(canvas: &Canvas, why: &Why, columns: u16) -> Vec<Line<'static>> {
             lines.push(Line::from(vec![name, canvas.span(line, role)]));
         }
     }
+    if why.cause == Cause::NoToken && !canvas.app.auth.tokens.is_empty() && !canvas.app.sends_no_token() {
+        lines.extend(canvas.wrapped("Ctrl-↓ selects a token", columns, Role::Key));
+    }
     for finding in &why.findings {
         lines.extend(canvas.wrapped(&format!("! {finding}"), columns, Role::Warning));
     }
     for note in &why.notes {
-        lines.extend(canvas.wrapped(&text::display_safe(note, 2000), columns, Role::Hint));
+        // There was no call yet.
+        let note = if is_connection { note.replace("answered the call", "answered") } else { note.clone() };
+        lines.extend(canvas.wrapped(&text::display_safe(&note, 2000), columns, Role::Hint));
     }
     lines
 }

@@ -94,7 +94,7 @@ fn a_tool_that_only_reads_is_called_at_once_and_another_one_asks_first() {
         ("orders", Some(200), desk.app.selected().map(|e| e.id))
     );
     desk.keys("→ Enter");
-    desk.must_show(&["Call write_data? It may destroy something on the server."]);
+    desk.must_show(&["Call write_data on orders? It may destroy something on"]);
     desk.keys("Esc").settles();
     assert_eq!(calls(&fake).len(), 1);
     desk.keys("Enter → ").settles();
@@ -460,4 +460,208 @@ fn a_token_with_other_claims_than_ours_is_predicted_by_them() {
     assert!(!desk.shows("the prediction differs"), "{}", desk.screen());
     // Its scope does not allow writing.
     desk.keys("→").must_show(&[" FORBIDDEN  predicted; the server decides"]);
+}
+
+#[test]
+fn enter_does_not_close_a_question_that_it_does_not_answer() {
+    let fake = Fake::new(|_| None);
+    let mut desk = connected(&fake, 80, 24);
+    desk.keys("Esc 4 → Enter Enter");
+    desk.must_show(&["Call write_data on orders?", "not done; → to call it, Esc to decline", "→ call it"]);
+    assert!(!desk.shows("←→ call it") && calls(&fake).is_empty(), "{}", desk.screen());
+    desk.keys("→").settles();
+    assert_eq!(calls(&fake).len(), 1);
+}
+
+#[test]
+fn a_call_is_loaded_for_the_server_that_it_went_to() {
+    let (orders, billing) = (Fake::new(|_| None), Fake::new(|_| None));
+    let mut desk = connected(&orders, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    add(&mut desk, &billing.url, "billing");
+    desk.must_show(&["→ billing"]);
+    desk.keys("Esc 5 Enter Enter");
+    desk.must_show(&["→ orders", "calls go to orders, like the one that was loaded"]);
+    // Undo brings the other one back.
+    desk.keys("Ctrl-7");
+    desk.must_show(&["→ billing"]);
+    // A server that is gone is named.
+    desk.keys("F7 Esc 1 Enter ↑ Del Esc 5 Enter Enter");
+    desk.must_show(&["orders is no longer in Targets; this call would go to"]);
+}
+
+#[test]
+fn call_shows_the_last_answer_of_the_selected_server() {
+    let (orders, billing) = (Fake::new(|_| None), Fake::new(|_| None));
+    let mut desk = connected(&orders, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    desk.must_show(&["last: "]);
+    add(&mut desk, &billing.url, "billing");
+    assert!(!desk.shows("last: "), "{}", desk.screen());
+    desk.keys("Esc 4 Enter").settles();
+    desk.must_show(&["last: ", "· billing"]);
+    desk.keys("Esc 1 Enter ↑ Enter").settles();
+    desk.must_show(&["last: ", "· orders"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_offers_no_tools_of_another() {
+    let fake = Fake::new(|seen| (seen.rpc() == "tools/list").then(|| seen.result(&read_only(&["big"]))));
+    let mut desk = connected(&fake, 120, 36);
+    desk.must_show(&["‹ big ›"]);
+    add(&mut desk, "http://127.0.0.1:9/mcp", "nowhere");
+    assert!(!desk.shows("big"), "{}", desk.screen());
+}
+
+#[test]
+fn a_server_that_gets_no_token_is_not_predicted_and_call_says_so() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("Authorization: Bearer x").keys("Enter");
+    desk.settles();
+    desk.must_show(&["not sent to this server", "this server gets no token from here"]);
+    desk.keys("Esc 4 → Enter →").settles();
+    assert!(!desk.shows("the prediction differs") && !desk.shows("predicted; the"), "{}", desk.screen());
+}
+
+#[test]
+fn who_may_speaks_of_our_own_gate() {
+    let fake = Fake::new(|seen| (seen.rpc() == "tools/list").then(|| seen.result(&read_only(&["other"]))));
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("F3 Esc 3");
+    desk.must_show(&["Who may  of our own gate", "by the policy of our own gate", "other is not in the policy here"]);
+}
+
+#[test]
+fn esc_cancels_a_call_at_once_also_from_a_field_of_the_form() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "tools/call" {
+            let _ = held.lock().expect("no panic").recv();
+            return Some(String::new());
+        }
+        None
+    });
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Tab Tab Enter 7 Enter");
+    desk.must_show(&["calling…", "Esc cancels"]);
+    desk.keys("Esc").settles();
+    desk.must_show(&[" NO ANSWER ", "the call was cancelled"]);
+    drop(release);
+}
+
+#[test]
+fn a_server_that_needs_a_token_names_the_key_that_selects_one() {
+    let fake = Fake::new(|seen| seen.token().is_none().then(|| http(401, "WWW-Authenticate: Bearer\r\n", "{}")));
+    let mut desk = console(120, 36);
+    desk.keys("Ctrl-↑");
+    assert!(desk.app.selected().is_none());
+    add(&mut desk, &fake.url, "orders");
+    desk.must_show(&["Ctrl-↓ selects a token"]);
+}
+
+#[test]
+fn the_keys_that_answer_a_question_are_shown_in_every_size() {
+    let fake = Fake::new(|_| None);
+    for (columns, rows) in [(80, 24), (60, 18), (40, 12)] {
+        let mut desk = connected(&fake, columns, rows);
+        desk.keys("F3 Esc 4 → F3 Esc 1 Enter → Ctrl-F");
+        assert_eq!(desk.app.overlays.len(), 1);
+        let screen = desk.screen();
+        let inside = screen.lines().filter(|line| line.contains("Esc no") && line.contains("send them"));
+        assert!(inside.count() >= 1, "{columns}x{rows}:\n{screen}");
+        desk.keys("Esc Ctrl-C");
+        assert!(desk.screen().lines().any(|line| line.contains("Enter quit   Esc no")), "{}", desk.screen());
+        desk.keys("Esc Ctrl-P").types("save the evidence").keys("Enter");
+        desk.must_show(&["a new file; "]);
+        assert!(desk.screen().contains("Markdown"), "{columns}x{rows}:\n{}", desk.screen());
+        desk.keys("Esc");
+    }
+}
+
+#[test]
+fn what_is_done_with_servers_is_found_in_the_palette() {
+    let fake = Fake::new(|_| None);
+    let mut desk = connected(&fake, 120, 36);
+    for (typed, found) in [
+        ("fill", "call as everyone"),
+        ("call with every token", "call as everyone"),
+        ("cancel", "cancel the call"),
+        ("connect", "connect the selected server"),
+        ("add a server", "add a server by its URL"),
+    ] {
+        desk.keys("Ctrl-P").types(typed);
+        desk.must_show(&[found]);
+        desk.keys("Esc");
+    }
+    desk.keys("Ctrl-P").types("gate probe").keys("Enter");
+    assert!(desk.app.run.is_some());
+    desk.keys("Ctrl-P").types("cancel").keys("Enter").settles();
+    assert!(desk.app.run.is_none());
+    desk.keys("Ctrl-P").types("add a server").keys("Enter");
+    assert_eq!(desk.app.screen, Screen::Targets);
+    // Del removes only a row of the list.
+    assert!(!desk.shows("Del remove"), "{}", desk.screen());
+}
+
+#[test]
+fn a_server_is_named_afterwards() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    add(&mut desk, &fake.url, "");
+    desk.keys("Ctrl-N");
+    desk.must_show(&["name the server"]);
+    desk.keys("Ctrl-U").types("orders").keys("Enter");
+    desk.must_show(&["→ orders"]);
+    desk.keys("Esc 4 Enter").settles();
+    let record = desk.app.auth.activity.newest().next().expect("logged");
+    assert_eq!(&*record.answered.foreign().expect("a foreign answer").target, "orders");
+    desk.keys("Ctrl-7");
+    desk.must_show(&["→ 127.0.0.1:", "Undone: naming a server"]);
+}
+
+#[test]
+fn the_details_of_a_call_with_every_token_show_the_token_and_the_answer_once() {
+    let fake = Fake::new(|seen| {
+        (seen.rpc() == "tools/call" && seen.token().is_some()).then(|| seen.text("first line\nsecond line", true))
+    });
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("F3 Esc 1 Ctrl-F →").settles();
+    desk.keys("Esc 5 Enter");
+    let id = desk.app.selected().expect("a token").id.to_string();
+    desk.must_show(&[&id, "user123", "first line"]);
+    let screen = desk.screen();
+    assert!(!screen.contains("\"observed\"") && !screen.contains("u{a}"), "{screen}");
+    assert_eq!(screen.matches("second line").count(), 1, "{screen}");
+}
+
+#[test]
+fn a_repeated_call_asks_again_and_goes_to_the_same_server() {
+    let fake = Fake::new(|_| None);
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 → Enter →").settles();
+    desk.keys("Ctrl-O");
+    desk.must_show(&["Call write_data on orders?"]);
+    desk.keys("→").settles();
+    assert_eq!(calls(&fake).len(), 2);
+    // Our own gate has a last call of its own.
+    desk.keys("Esc 1 Enter ↑ Enter Ctrl-O");
+    desk.must_show(&["no call to repeat yet"]);
+}
+
+#[test]
+fn a_call_with_the_credentials_of_a_header_is_not_logged_as_one_without_a_token() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("Authorization: Bearer x").keys("Enter");
+    desk.settles().keys("Esc 4 Enter").settles();
+    desk.keys("Esc 5");
+    desk.must_show(&["own credentia"]);
+    assert!(desk.app.auth.activity.newest().next().is_some_and(|record| record.token_id.is_none()));
+    desk.keys("Ctrl-B");
+    let why = format!("portcullis why --url {} --tool read_data", fake.url);
+    let copied = desk.copied();
+    assert!(copied.contains(&why) && copied.contains("--header 'Authorization: env:CREDENTIALS'"), "{copied}");
+    assert!(!copied.contains("--no-token"), "{copied}");
 }

@@ -17,7 +17,8 @@ use portcullis::text::Span;
 use serde_json::Value;
 
 /// The secret that fake servers share with the tests.
-const SHARED: &[u8] = b"a secret that the servers of the tests share";
+const SHARED: &[u8] = SHARED_TEXT.as_bytes();
+const SHARED_TEXT: &str = "a secret that the servers of the tests share";
 
 /// The real time: foreign servers have a clock of their own.
 fn now() -> NumericDate {

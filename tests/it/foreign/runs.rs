@@ -79,7 +79,7 @@ fn a_server_that_verifies_nothing_shows_its_failures_first() {
     let fake = Fake::new(|_| None);
     let mut desk = with_the_key(&fake, 120, 36);
     desk.keys("F4 Esc 4 → Enter").settles();
-    desk.must_show(&["failures in ", "accepted, though a…", "failure: "]);
+    desk.must_show(&["failures in ", "accepted, though a…", "failure: ", "✘ failure  ! finding"]);
     let quick = PROBES.iter().filter(|probe| probe.is_quick).count();
     let probe = desk.app.probe().expect("a probe");
     assert_eq!((probe.planned, probe.card.as_ref().expect("a card").rows.len()), (quick, quick));
@@ -139,7 +139,7 @@ fn results_appear_one_by_one_and_esc_cancels_the_rest() {
     desk.keys("Enter");
     desk.must_show(&["another run is under way; Esc cancels it"]);
     desk.keys("Esc").settles();
-    desk.must_show(&["gate probe cancelled after 2 probes", "cancelled after 2 of "]);
+    desk.must_show(&["gate probe cancelled after 2 of ", "cancelled: 1 failure in 2 of "]);
     assert!(desk.app.run.is_none());
     // What was found is no result: it is neither copied nor evidence.
     desk.keys("Ctrl-Y Ctrl-B");
@@ -155,7 +155,7 @@ fn a_server_on_another_machine_is_probed_only_after_a_question() {
     desk.keys("Esc 2 Ctrl-↓ F7 Esc 1 Enter Tab").types("https://orders.invalid/mcp").keys("Enter");
     desk.keys("F4 Esc 4 Enter");
     desk.must_show(&[
-        "requests, most with bad tokens, to",
+        "probes of tools/list, most with bad tokens, on",
         "orders.invalid (https://orders.invalid/mcp)?",
         "send them",
     ]);
@@ -285,7 +285,13 @@ fn on_the_matrix(columns: u16, rows: u16) -> (Desk, Fake) {
 #[test]
 fn the_matrix_of_a_server_has_its_tools_as_columns_and_two_marks_in_each_cell() {
     let (mut desk, fake) = on_the_matrix(120, 36);
-    desk.must_show(&["→ orders · by token · 3 × 3", "read_data", "write_data", "audit", "policy, then server: ✔ ✘ –"]);
+    desk.must_show(&[
+        "→ orders · by token · 3 × 3",
+        "read_data",
+        "write_data",
+        "audit",
+        "policy, then server: ✔ allowed",
+    ]);
     // The policy here does not contain `audit`, and nothing has been called.
     desk.must_show(&["?· not called", "✔· allowed", "✘· forbidden"]);
     desk.keys("Enter").settles();
@@ -383,7 +389,7 @@ fn a_drill_in_real_time_replaces_the_boundaries_that_were_found_before() {
     desk.must_show(&["leeway after exp: "]);
     desk.keys("↓ ↓ ↓ → Enter");
     assert!(desk.app.drill.bounds.is_none());
-    desk.must_show(&["Enter cancels it"]);
+    desk.must_show(&["Enter or Esc cancels it"]);
 }
 
 #[test]
@@ -457,4 +463,229 @@ fn in_real_time_a_server_is_called_until_it_refuses_the_token() {
     assert!(found.judged_by[0].starts_with("the server at http://127.0.0.1:"));
     let records: Vec<_> = desk.app.auth.activity.newest().collect();
     assert!(records.iter().all(|record| record.origin == Origin::Drill));
+}
+
+/// The Matrix screen where the boss has listed the tools and then the reader.
+fn as_the_reader(columns: u16, rows: u16) -> (Desk, Fake) {
+    let (mut desk, fake) = on_the_matrix(columns, rows);
+    desk.keys("Ctrl-↓ F7 Esc 1 Enter Space").settles();
+    (desk, fake)
+}
+
+#[test]
+fn a_tool_that_only_another_token_sees_is_chosen_and_called_with_its_example() {
+    let (boss, reader) = (token("boss", "admin", &[]), token("reader", "user", &[]));
+    let is_boss = Arc::clone(&boss);
+    let fake = Fake::new(move |seen| {
+        let schema = json!({ "type": "object", "properties": { "day": { "type": "integer" } }, "required": ["day"] });
+        let audit = json!({ "name": "audit", "inputSchema": schema, "annotations": { "readOnlyHint": true } });
+        let read = json!({ "name": "read_data", "inputSchema": { "type": "object" }, "annotations": { "readOnlyHint": true } });
+        let tools = if seen.token() == Some(&*is_boss) { json!([read, audit]) } else { json!([read]) };
+        (seen.rpc() == "tools/list").then(|| seen.result(&json!({ "tools": tools })))
+    });
+    let mut desk = connected(&fake, &[boss, reader], 120, 36);
+    desk.keys("Ctrl-↓ F7 Esc 1 Enter Space").settles();
+    desk.keys("Esc 4 Tab Shift-Tab → ");
+    desk.must_show(&["‹ audit ›", "not listed for reader", "\"day\""]);
+    desk.keys("Enter").settles();
+    let call = fake.seen().into_iter().rfind(|seen| seen.rpc() == "tools/call").expect("a call");
+    assert_eq!(call.body["params"]["arguments"], json!({ "day": 1 }));
+    // The policy's tools can be chosen as well.
+    desk.keys("→");
+    desk.must_show(&["‹ write_data ›", "not listed for reader"]);
+}
+
+#[test]
+fn a_column_that_nobody_has_listed_is_called_with_the_example_of_the_first_who_sees_it() {
+    let (boss, reader) = (token("boss", "admin", &[]), token("reader", "user", &[]));
+    let is_boss = Arc::clone(&boss);
+    let fake = Fake::new(move |seen| {
+        let schema = json!({ "type": "object", "properties": { "day": { "type": "integer" } }, "required": ["day"] });
+        let tool = json!({ "name": "write_data", "inputSchema": schema });
+        let tools = if seen.token() == Some(&*is_boss) { json!([tool]) } else { json!([]) };
+        (seen.rpc() == "tools/list").then(|| seen.result(&json!({ "tools": tools })))
+    });
+    let mut desk = connected(&fake, &[reader, boss], 120, 36);
+    desk.keys("F7 Esc 4");
+    for _ in 0..4 {
+        if &*desk.app.call.tool == "write_data" {
+            break;
+        }
+        desk.keys("→");
+    }
+    desk.keys("Ctrl-F");
+    desk.must_show(&["The server has not listed it"]);
+    desk.keys("→").settles();
+    let calls: Vec<_> = fake.seen().into_iter().filter(|seen| seen.rpc() == "tools/call").collect();
+    let of_tool = calls.iter().filter(|seen| seen.body["params"]["name"] == "write_data");
+    assert!(of_tool.clone().all(|seen| seen.body["params"]["arguments"] == json!({ "day": 1 })), "{calls:?}");
+    assert_eq!(of_tool.count(), 3);
+    // The form has it now, too.
+    desk.must_show(&["\"day\""]);
+}
+
+#[test]
+fn two_lists_mark_a_hidden_tool_without_a_call() {
+    let (mut desk, fake) = as_the_reader(120, 36);
+    desk.keys("F3 Esc 1 → →");
+    desk.must_show(&["3 × 3 · 2 listed for reader", "?h hidden", "listed for another token only"]);
+    assert!(fake.seen().iter().all(|seen| seen.rpc() != "tools/call"));
+}
+
+#[test]
+fn the_message_after_a_column_counts_the_differences_of_that_column() {
+    let (mut desk, _fake) = where_users_may_write();
+    desk.keys("→ Ctrl-F →").settles();
+    desk.must_show(&["write_data: allowed for 1 of 3; 1 differs from the prediction"]);
+    desk.keys("← Ctrl-F →").settles();
+    desk.must_show(&["read_data: allowed for 2 of 3"]);
+    assert!(!desk.shows("read_data: allowed for 2 of 3;"), "{}", desk.screen());
+}
+
+#[test]
+fn the_evidence_says_who_called_what_was_predicted_and_what_the_server_said() {
+    let (mut desk, _fake) = where_users_may_write();
+    desk.keys("→ Ctrl-F →").settles();
+    desk.keys("Ctrl-B");
+    let copied = desk.copied().to_owned();
+    for text in [
+        "| matrix of other servers | as the policy here predicts | 1 cell differs | ✘ no |",
+        "### Differences from the policy here",
+        "| orders | reader |",
+        "| write\\_data | allowed | forbidden |",
+        "| tool | predicted | decision |",
+        "| reader | write\\_data | ALLOWED ≠ | FORBIDDEN |",
+        "| boss | write\\_data | ALLOWED | ALLOWED |",
+    ] {
+        assert!(copied.contains(text), "{text} is not in {copied}");
+    }
+    assert!(!copied.contains("(HTTP 403) (HTTP 403"), "{copied}");
+}
+
+#[test]
+fn own_calls_stay_in_the_copied_evidence_when_a_probe_makes_more_than_it_holds() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    desk.keys("F4 Esc 4 Enter").settles();
+    desk.keys("Ctrl-B");
+    let copied = desk.copied().to_owned();
+    assert!(copied.contains("### Calls") && copied.contains("console to orders"), "{copied}");
+    let left_out = "not listed; the command \"save the evidence to a file\" in the palette writes all calls.";
+    assert!(copied.contains(left_out), "{copied}");
+    desk.must_show(&["the evidence without"]);
+    desk.must_show(&["save the evidence to a file"]);
+}
+
+#[test]
+fn the_commands_in_the_evidence_repeat_what_was_done_at_the_server() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4 → Enter").settles();
+    desk.keys("F4 Esc 3 Enter").settles();
+    desk.keys("F7 Esc 4 Enter").settles();
+    desk.keys("Ctrl-B");
+    let copied = desk.copied().to_owned();
+    let (url, id) = (&fake.url, desk.app.selected().expect("a token").id);
+    let probe = format!(
+        "portcullis testkit --run --url {url} --tool read_data --quick --like \"$PORTCULLIS_TOKEN\"  # token {id}"
+    );
+    let drill = format!("--audience {RESOURCE} drill --url {url} --shifted -p user read_data");
+    let why = format!("portcullis why --url {url} --tool read_data --arguments '{{\"id\":1}}'  # token {id}");
+    for command in [probe, drill, why] {
+        assert!(copied.contains(&command), "{command} is not in {copied}");
+    }
+    assert!(!copied.contains("settings have changed"), "{copied}");
+    // They work in a shell, and the probe is the same one.
+    let (_, commands) = copied.split_once("```sh\n").expect("commands");
+    let (commands, _) = commands.split_once("\n```").expect("commands");
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_portcullis")).parent().expect("a folder");
+    for command in commands.lines() {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", command]).env_clear().env("PATH", folder).env("HOME", "/nonexistent");
+        shell.env("PORTCULLIS_SECRET", super::SHARED_TEXT).env("PORTCULLIS_TOKEN", &*desk.token());
+        let output = shell.output().expect("it runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{command}: {out}{err}");
+        let card = desk.app.probe().and_then(|probe| probe.finished()).expect("a card");
+        assert!(!command.contains("--run") || out.contains(&card.summary()), "{command}: {out}{err}");
+    }
+}
+
+#[test]
+fn a_probe_that_sends_its_token_in_an_unusual_way_is_not_logged_as_one_without_a_token() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4 Enter").settles();
+    let sent = |name: &str| {
+        let found = desk.app.auth.activity.newest().find(|record| record.answered.sentence().starts_with(name));
+        found.and_then(|record| record.answered.foreign().and_then(|answer| answer.sent))
+    };
+    assert_eq!(sent("bearer in lower case"), Some("lower-case bearer"));
+    assert_eq!(sent("no token"), None);
+    desk.keys("Esc 5");
+    desk.must_show(&["lower-case be"]);
+    let odd = desk.app.auth.activity.newest().filter(|record| record.token_id.is_none()).count();
+    let said =
+        desk.app.auth.activity.newest().filter(|r| r.answered.foreign().is_some_and(|answer| answer.sent.is_some()));
+    assert!(said.count() + 1 >= odd);
+}
+
+#[test]
+fn the_numbers_of_a_probe_add_up() {
+    let fake = sound();
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    desk.keys("F4 Esc 4");
+    let planned = desk.app.planned_probes();
+    desk.must_show(&[&format!("{planned} probes of read_data with tokens")]);
+    desk.keys("Enter").settles();
+    let card = desk.app.probe().and_then(|probe| probe.card.clone()).expect("a card");
+    let left_out = card.rows.iter().filter(|row| row.observation.is_none()).count();
+    desk.must_show(&[&format!("read_data: no failure in {} of {planned}", planned - left_out)]);
+    desk.must_show(&[&format!("{left_out} probes need a key that the")]);
+}
+
+#[test]
+fn a_column_says_how_far_it_is_and_the_call_that_was_cancelled_gets_a_row() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "tools/call" && seen.token().is_some() {
+            let _ = held.lock().expect("no panic").recv();
+        }
+        None
+    });
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    desk.keys("F3 Esc 1 Ctrl-F →");
+    while desk.app.run.as_ref().is_some_and(|run| run.stored == 0) {
+        desk.hears_progress();
+    }
+    desk.must_show(&["read_data: 1 of 2 called", "Esc cancels"]);
+    assert!(crate::desk::eventually(|| fake.seen().iter().filter(|seen| seen.rpc() == "tools/call").count() == 2));
+    desk.keys("Esc").settles();
+    desk.must_show(&["the calls were cancelled; some may have taken effect"]);
+    let newest = desk.app.auth.activity.newest().next().expect("a row").clone();
+    assert_eq!((newest.answered.word(), newest.token_id), ("NO ANSWER", desk.app.selected().map(|entry| entry.id)));
+    drop(release);
+}
+
+#[test]
+fn esc_cancels_a_drill_as_the_screen_says() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 3 ↓ ↓ ↓ → Enter");
+    desk.must_show(&["Enter or Esc cancels it"]);
+    desk.keys("Esc").settles();
+    assert!(desk.app.drill.running.is_none());
+}
+
+#[test]
+fn after_calls_with_every_token_why_explains_the_last_of_them() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    desk.keys("F7");
+    desk.must_show(&["Why  orders · connecting"]);
+    assert!(!desk.shows("answered the call"), "{}", desk.screen());
+    desk.keys("F3 Esc 1 → Ctrl-F →").settles();
+    desk.keys("F7");
+    desk.must_show(&["write_data with every token, last reader", " FORBIDDEN "]);
 }

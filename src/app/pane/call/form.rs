@@ -28,8 +28,6 @@ pub struct CallForm {
     pub touched: bool,
     /// Whether the preview shows a row for every check instead of one sign each.
     pub opens_trace: bool,
-    /// Whether calls go to a server that is not ours and may change something there.
-    pub is_foreign: bool,
     /// The arguments, one row each.
     pub fields: SchemaForm,
     /// The row under the cursor.
@@ -94,7 +92,6 @@ impl CallForm {
             arguments: TextField::new("", Lines::Many),
             touched: false,
             opens_trace: false,
-            is_foreign: false,
             fields: SchemaForm::default(),
             row: 0,
             edit: RowEdit { is_open: false, text: TextField::new("", Lines::One), goes_on: false },

@@ -15,7 +15,7 @@ use crate::app::focus::Focus;
 use crate::app::history::Step;
 use crate::app::list::{moved, next_of, turned};
 use crate::app::msg::Order;
-use crate::app::overlay::{Overlay, Question};
+use crate::app::overlay::{Overlay, Question, Risk};
 use crate::app::screen::Screen;
 use crate::app::{App, Effect};
 use crate::auth::{Decision, Reason};
@@ -320,12 +320,28 @@ impl App {
     /// Returns the question about a call of this tool, if it is to be confirmed first. Of a tool that a foreign server does
     /// not describe, nothing is known.
     pub(in crate::app) fn question_about(&self, tool: &str, call: PendingCall) -> Result<Question, PendingCall> {
-        let info = self.catalogue().find(tool);
-        let asks = info.map_or(self.call.is_foreign, |info| asks_first(info, self.call.is_foreign));
-        match asks {
-            true => Ok(Question::Call { call, tool: tool.into(), destroys: info.is_some_and(|info| info.destroys) }),
-            false => Err(call),
+        // A call that is repeated goes where it went before.
+        let target = match &call {
+            PendingCall::One(call) => call.target,
+            PendingCall::Everyone => None,
+        };
+        let info = self.catalogue_of(target).find(tool);
+        if !info.map_or(target.is_some(), |info| asks_first(info, target.is_some())) {
+            return Err(call);
         }
+        let server = target.and_then(|target| self.targets.find(target)).map(|target| Arc::clone(&target.facts.name));
+        let risk = match info {
+            None => Risk::Unknown,
+            Some(info) if info.destroys => Risk::Destroys,
+            Some(_) => Risk::Changes,
+        };
+        Ok(Question::Call { call, tool: tool.into(), server, risk })
+    }
+
+    /// The last call of the selected target.
+    pub fn shown_call(&self) -> Option<&LastCall> {
+        let target = self.target().map(|target| target.number);
+        self.last_call.as_ref().filter(|last| last.target == target).or_else(|| self.earlier_calls.get(&target))
     }
 
     /// Makes a call, or asks first if it may change something.
@@ -366,7 +382,11 @@ impl App {
             }
         };
         self.in_flight = Some(InFlight { id, since: self.times.mono, is_foreign, progress: None });
-        self.last_call = Some(call);
+        // Each target keeps its last answer.
+        let target = call.target;
+        if let Some(last) = self.last_call.replace(call).filter(|last| last.target != target && last.called.is_some()) {
+            self.earlier_calls.insert(last.target, last);
+        }
         vec![effect]
     }
 
@@ -410,7 +430,7 @@ impl App {
 
     /// Opens the last answer in full.
     pub(in crate::app) fn open_answer(&mut self) {
-        match self.last_call.as_ref().and_then(|last| last.called.as_ref()) {
+        match self.shown_call().and_then(|last| last.called.as_ref()) {
             Some(called) => {
                 let view = AnswerView::new(&called.outcome, &called.record.tool, self.size);
                 self.overlays.push(Overlay::Answer(Box::new(view)));
@@ -421,10 +441,10 @@ impl App {
 
     /// Lays out the open answer again for another size of the terminal.
     pub(in crate::app) fn resize_answer(&mut self) {
-        let called = self.last_call.as_ref().and_then(|last| last.called.as_ref());
+        let outcome = self.shown_call().and_then(|last| last.called.as_ref()).map(|called| called.outcome.clone());
         for overlay in &mut self.overlays {
-            if let (Overlay::Answer(view), Some(called)) = (overlay, called) {
-                view.resize(&called.outcome, self.size);
+            if let (Overlay::Answer(view), Some(outcome)) = (overlay, &outcome) {
+                view.resize(outcome, self.size);
             }
         }
     }

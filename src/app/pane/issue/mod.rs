@@ -57,7 +57,7 @@ const fn text_field(
 pub(super) static PLACE: Place = Place {
     title: "Issue",
     letter: 'i',
-    help: "Sign a token with the console's key: enter the user and the permissions, then press Enter. A preset fills in the form. The last four rows are the token's header: algorithm, kid, typ and further members as JSON. Times are durations (15m, 1h, 7d, -1m) or timestamps (2026-11-22T20:41:05Z).",
+    help: "Sign a token with the console's key: enter the user and the permissions, then press Enter. A preset fills in the form. The last rows are the token's header: algorithm, kid, typ and further members as JSON; where there is little room, ↓ shows one after another. Times are durations (15m, 1h, 7d, -1m) or timestamps (2026-11-22T20:41:05Z).",
     controls: &[
         text_field(USER_ID, "user_id", |app| &app.issue.user_id, |app| &mut app.issue.user_id),
         Control::new(PERMISSIONS, "permissions")

@@ -3,7 +3,7 @@
 
 mod probe;
 
-pub use probe::{ProbeLine, ProbeRun, ProbeState};
+pub use probe::{ProbeLine, ProbeRun, ProbeState, probe_summary};
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub const LIST: Field = Field::new(Pane::Kit, 0);
 pub(super) static PLACE: Place = Place {
     title: "Test kit",
     letter: 'x',
-    help: "Test tokens with classic faults, for the user and permissions of the selected token. Enter calls the tool with each and compares the result with the expected one; Space adds the token under the cursor to the list. With another server selected in Targets, Enter is the gate probe: about a hundred requests, one at a time, each with a token that differs from a good one in one respect. The tokens are modelled on the selected one, and signed again if our key made its signature. Left and Right choose between all probes and the most important ones.",
+    help: "Test tokens with classic faults, for the user and permissions of the selected token. Enter calls the tool with each and compares the result with the expected one; Space adds the token under the cursor to the list. With another server selected in Targets, Enter is the gate probe: one request after another, each with a token that differs from a good one in one respect. The tokens are modelled on the selected one, and signed again if our key made its signature. Left and Right choose between all probes and the most important ones. In the list, ✘ marks a failure, ! a finding, ? an answer without a verdict, ✔ an answer as it should be, · a measurement, and - a probe that was left out.",
     controls: &[Control::new(LIST, "tokens")
         .tick(|app| app.target().is_none().then_some("add to the list"), App::make_test_token)
         .turn(|app| app.target().map(|_| "all or quick"), |app, _| app.kit.is_quick ^= app.target().is_some())

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::HASH_ONLY;
+use crate::app::focus::Focus;
+use crate::app::pane::Pane;
 use crate::app::runs::{ProbeOrder, RunOrder, RunStop, RunWork};
 use crate::app::{App, Effect};
+use crate::gate::ports::ToolInfo;
+use crate::lab::evidence::ServerRun;
 use crate::lab::probe::{Card, Extra, Mark, PROBES, Probe, Row};
 use crate::observe::Why;
-use crate::text::words;
+use crate::text::{self, words};
 
 /// A probe of a target, and what it has found so far.
 pub struct ProbeRun {
@@ -19,6 +23,10 @@ pub struct ProbeRun {
     pub state: ProbeState,
     /// How many probes it makes.
     pub planned: usize,
+    /// The tool that it calls; `None` if it only lists the tools.
+    pub tool: Option<Arc<str>>,
+    /// What a command needs to make the same probe.
+    pub run: ServerRun,
 }
 
 /// The state of a probe.
@@ -69,6 +77,28 @@ impl ProbeLine<'_> {
     }
 }
 
+/// Returns the result in a sentence. All numbers count probes: those that were planned are those that were made and those
+/// that were left out. Further checks are no probes.
+pub fn probe_summary(card: &Card, planned: usize) -> String {
+    let made = card.rows.iter().filter(|row| row.mark != Mark::Skipped).count();
+    let failures = match card.failures() {
+        0 => "no failure".to_owned(),
+        n => words::count(n, "failure"),
+    };
+    let of = if made == planned {
+        words::count(made, "probe")
+    } else {
+        format!("{made} of {}", words::count(planned, "probe"))
+    };
+    let further = match card.extras.len() {
+        0 => String::new(),
+        n => format!(" and {}", words::count(n, "further check")),
+    };
+    let findings = Some(card.findings()).filter(|n| *n > 0).map(|n| format!(", {}", words::count(n, "finding")));
+    let undecided = Some(card.undecided()).filter(|n| *n > 0).map(|n| format!(", {n} without a verdict"));
+    format!("{failures} in {of}{further}{}{}", findings.unwrap_or_default(), undecided.unwrap_or_default())
+}
+
 /// How many probes a run makes.
 fn planned(is_quick: bool) -> usize {
     PROBES.iter().filter(|probe| probe.is_quick || !is_quick).count()
@@ -98,11 +128,29 @@ impl App {
         planned(self.kit.is_quick)
     }
 
-    /// The tool of the Call pane if it is read-only, which the next probe calls; `None` leaves the choice to the probe.
+    /// The tool that the next probe calls: that of the Call pane if it is read-only, or else the read-only one with the
+    /// fewest required arguments. `None` if the server is not known to have one.
     pub fn probed_tool(&self) -> Option<Arc<str>> {
         let target = self.target()?;
-        let chosen = target.tools.catalogue.find(&self.call.tool).filter(|tool| tool.reads_only);
+        let token = self.selected().map(|entry| entry.id);
+        let is_harmless = |tool: &&ToolInfo| {
+            tool.reads_only && !tool.destroys && target.observed.lists(token, &tool.name) != Some(false)
+        };
+        let all = target.observed.catalogue();
+        let required = |tool: &&ToolInfo| tool.schema["required"].as_array().map_or(0, Vec::len);
+        let chosen = all.find(&self.call.tool).filter(is_harmless);
+        let chosen = chosen.or_else(|| all.tools().iter().filter(is_harmless).min_by_key(required));
         chosen.map(|tool| Arc::clone(&tool.name))
+    }
+
+    /// Goes to the pane and probes the selected target.
+    pub(in crate::app) fn probe_selected(&mut self) -> Vec<Effect> {
+        if self.target().is_none() {
+            self.complain("select a server in Targets first: our own gate is tested with the test kit");
+            return Vec::new();
+        }
+        self.go(Focus::first(Pane::Kit));
+        self.run_probe()
     }
 
     /// Probes the selected target with the selected token as the model of the others.
@@ -124,16 +172,21 @@ impl App {
         });
         let requests = self.planned_probes();
         let question = (!facts.is_local).then(|| {
-            format!("Send about {requests} requests, most with bad tokens, to {} ({})?", facts.name, facts.place)
+            let tool = self.probed_tool().map_or_else(|| "tools/list".to_owned(), |tool| text::name(&tool, 64));
+            let (name, place) = (&facts.name, &facts.place);
+            format!("Make {requests} probes of {tool}, most with bad tokens, on {name} ({place})?")
         });
         self.ask_or_run(RunOrder { target: number, token, work }, question)
     }
 
     /// Prepares the pane for the results of a probe.
-    pub(in crate::app) fn probe_started(&mut self, target: u64, is_quick: bool) {
+    pub(in crate::app) fn probe_started(&mut self, target: u64, token: Option<&Arc<str>>, order: &ProbeOrder) {
+        let (is_quick, tool) = (order.is_quick, order.tool.clone());
         let planned = planned(is_quick);
+        let place = self.targets.find(target).map(|target| Arc::clone(&target.facts.place)).unwrap_or_default();
+        let run = self.server_run(&place, token, is_quick);
         self.kit.row = 0;
-        self.kit.probe = Some(ProbeRun { target, card: None, state: ProbeState::Running, planned });
+        self.kit.probe = Some(ProbeRun { target, card: None, state: ProbeState::Running, planned, tool, run });
     }
 
     /// Shows the results so far.
@@ -148,7 +201,7 @@ impl App {
         let Some(probe) = &mut self.kit.probe else { return };
         let words = match end {
             Ok(card) => {
-                let said = format!("gate probe: {}", card.summary());
+                let said = format!("gate probe: {}", probe_summary(&card, probe.planned));
                 let is_sound = card.failures() + card.findings() + card.undecided() == 0;
                 (probe.card, probe.state) = (Some(card), ProbeState::Done);
                 if is_sound { Ok(said) } else { Err(said) }
@@ -156,7 +209,7 @@ impl App {
             Err(RunStop::Cancelled) => {
                 probe.state = ProbeState::Cancelled;
                 let made = probe.card.as_ref().map_or(0, |card| card.rows.len());
-                Ok(format!("gate probe cancelled after {}", words::count(made, "probe")))
+                Ok(format!("gate probe cancelled after {made} of {}", words::count(probe.planned, "probe")))
             }
             Err(RunStop::Refused(why)) => {
                 let said = format!("not probed: the server rejected the valid token: {}", why.sentence);

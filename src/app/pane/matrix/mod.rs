@@ -28,7 +28,7 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
     letter: 'm',
-    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many. With another server selected in Targets, a cell has two marks: what the policy here predicts, and what the server did with a real call; h hidden, m masked, · not called, ≠ they differ.",
+    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many. With another server selected in Targets, a cell has two marks: what the policy here predicts, and what the server did with a real call; ✔ allowed, ✘ forbidden, – unauthorized, ? unknown (not in the policy here, or the answer says nothing about access), h hidden from this token, m masked as if it did not exist, · not called, ≠ they differ.",
     controls: &[Control::new(CELLS, "cells")
         .tick(|_| Some("expect"), App::expect_cell)
         .turn(|_| Some("tool"), App::choose_matrix_column)
@@ -36,7 +36,7 @@ pub(super) static PLACE: Place = Place {
         .click(click)],
     note: |app, _| {
         let tools = app.matrix_tools().len();
-        let size = format!("{} · {} × {tools}", app.matrix.rows.word(), app.matrix_rows());
+        let size = format!("{} · {} × {tools}{}", app.matrix.rows.word(), app.matrix_rows(), app.listed_words());
         match (app.target_name(), app.differences()) {
             (None, _) => size,
             (Some(name), 0) => format!("→ {name} · {size}"),
@@ -180,6 +180,16 @@ impl Matrix {
 }
 
 impl App {
+    /// Returns how many of the tools the selected target lists for the selected token, for the title.
+    fn listed_words(&self) -> String {
+        let listed = self.target().and_then(|target| {
+            let token = self.selected().filter(|_| target.facts.takes_token);
+            let count = target.observed.count_listed(token.map(|entry| entry.id))?;
+            Some((count, token.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| self.token_name(entry))))
+        });
+        listed.map_or_else(String::new, |(count, name)| format!(" · {count} listed for {}", text::fit(&name, 16)))
+    }
+
     /// Returns how many rows the matrix has, including `(no token)`.
     pub fn matrix_rows(&self) -> usize {
         1 + match self.matrix.rows {

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use crate::app::line::LinePurpose;
 use crate::app::msg::PolicyToWrite;
 use crate::app::observed::ObservedCell;
+use crate::app::overlay::Risk;
 use crate::app::runs::{CallerSeen, RoundOrder, RunOrder, RunStop, RunWork};
-use crate::app::targets::ForeignTarget;
+use crate::app::targets::{Explained, ForeignTarget};
 use crate::app::{App, Effect};
 use crate::auth::Verdict;
 use crate::config::ConfigError;
 use crate::gate::{RawArguments, TokenEntry, arguments};
+use crate::lab::evidence::Difference;
 use crate::lab::grid::{Grid, GridCaller, called_verdict, differs};
+use crate::observe::Visibility;
 use crate::text::{self, words};
 
 impl App {
@@ -38,29 +41,58 @@ impl App {
         let cells: Vec<ObservedCell> =
             self.matrix_tokens(row).filter_map(|entry| self.observed_of(Some(entry), tool)).collect();
         let differs = cells.iter().position(|cell| cell.grid.differs());
-        let called = cells.iter().position(|cell| cell.word().is_some());
+        let called = cells.iter().position(|cell| cell.grid.observation.is_some());
         let at = differs.or(called).unwrap_or(0);
         cells.into_iter().nth(at)
     }
 
     fn observed_of(&self, entry: Option<&TokenEntry>, tool: &Arc<str>) -> Option<ObservedCell> {
+        Some(self.cell_of(self.target()?, entry, tool))
+    }
+
+    fn cell_of(&self, target: &ForeignTarget, entry: Option<&TokenEntry>, tool: &Arc<str>) -> ObservedCell {
         let judged = entry.map(|entry| &*entry.judged);
-        let predicted = self.auth.rules.predict(judged, tool, self.times.judged);
-        let predicted = predicted.map(|decision| decision.verdict());
-        Some(self.target()?.observed.cell(entry.map(|entry| entry.id), tool, predicted))
+        let predicted = self.auth.rules.predict(judged, tool, self.times.judged).map(|decision| decision.verdict());
+        target.observed.cell(entry.map(|entry| entry.id), tool, predicted.filter(|_| target.facts.takes_token))
+    }
+
+    /// The cells of all foreign targets in which prediction and observation differ.
+    pub(in crate::app) fn all_differences(&self) -> Vec<Difference> {
+        let grids = self.targets.foreign().iter().map(|target| (target, self.grid_of(target)));
+        let mut found = Vec::new();
+        for (target, grid) in grids {
+            let cells = grid.all().filter(|(_, _, cell)| cell.differs());
+            found.extend(cells.filter_map(|(caller, tool, cell)| {
+                Some(Difference {
+                    target: text::name(&target.facts.name, 64),
+                    caller: caller.name.clone(),
+                    token_id: caller.id,
+                    tool: text::name(tool, 64),
+                    predicted: cell.prediction?,
+                    observed: cell.word(),
+                    answer: cell.observation.as_ref()?.to_string(),
+                })
+            }));
+        }
+        found
     }
 
     /// The number of calls of the selected target whose answers differ from their predictions.
     pub fn differences(&self) -> usize {
-        self.target().map_or(0, |target| self.differences_of(target))
+        self.target().map_or(0, |target| self.differences_of(target, None))
     }
 
-    fn differences_of(&self, target: &ForeignTarget) -> usize {
+    /// The number of calls, of one tool or of all, whose answers differ from their predictions.
+    fn differences_of(&self, target: &ForeignTarget, only: Option<&str>) -> usize {
+        if !target.facts.takes_token {
+            return 0;
+        }
         let callers = std::iter::once(None).chain(self.auth.tokens.iter().map(Some));
         let differ = |entry: Option<&TokenEntry>| {
             let judged = entry.map(|entry| &*entry.judged);
             let answers = target.observed.answers(entry.map(|entry| entry.id));
-            let of_cell = answers.filter(|(tool, answer)| {
+            let of_column = answers.filter(|(tool, _)| only.is_none_or(|only| ***tool == *only));
+            let of_cell = of_column.filter(|(tool, answer)| {
                 let predicted = self.auth.rules.predict(judged, tool, self.times.judged);
                 differs(predicted.map(|decision| decision.verdict()), called_verdict(answer))
             });
@@ -71,18 +103,21 @@ impl App {
 
     /// The matrix of the callers that the selected target was observed with.
     fn observed_grid(&self) -> Option<Grid> {
-        let target = self.target()?;
+        Some(self.grid_of(self.target()?))
+    }
+
+    fn grid_of(&self, target: &ForeignTarget) -> Grid {
         let tools = target.observed.tools().to_vec();
         let nobody = std::iter::once(None).filter(|_| target.observed.has(None));
         let known = self.auth.tokens.iter().filter(|entry| target.observed.has(Some(entry.id)));
         let (callers, cells) = nobody
             .chain(known.map(Some))
             .map(|entry| {
-                let cells = tools.iter().filter_map(|tool| self.observed_of(entry, tool)).map(|cell| cell.grid);
+                let cells = tools.iter().map(|tool| self.cell_of(target, entry, tool).grid);
                 (self.grid_caller(entry), cells.collect())
             })
             .unzip();
-        Some(Grid { callers, tools, cells })
+        Grid { callers, tools, cells }
     }
 
     fn grid_caller(&self, entry: Option<&TokenEntry>) -> GridCaller {
@@ -100,11 +135,12 @@ impl App {
     pub(in crate::app) fn call_round(&mut self) -> Vec<Effect> {
         let Some(target) = self.target() else { return Vec::new() };
         let (number, facts) = (target.number, target.facts.clone());
-        let info = target.tools.catalogue.find(&self.call.tool);
+        let info = target.observed.catalogue().find(&self.call.tool);
         let risk = match info {
-            Some(tool) if tool.destroys => "It may destroy something on the server.",
+            Some(tool) if tool.destroys => Risk::Destroys.words(),
             Some(tool) if tool.reads_only => "The server declares it read-only.",
-            _ => "The server does not declare it read-only.",
+            Some(_) => Risk::Changes.words(),
+            None => Risk::Unknown.words(),
         };
         if !facts.takes_token {
             self.complain(format!("the console sends no token to {}, so all callers look the same", facts.name));
@@ -124,14 +160,15 @@ impl App {
         let calls = words::count(callers.len(), "call");
         let name = text::name(&tool, 64);
         let question = format!("Call {name} on {} with {with} and without one: {calls}? {risk}", facts.name);
-        let work = RunWork::Round(RoundOrder { tool, arguments, callers });
+        let is_unknown = info.is_none() && !self.call.touched;
+        let work = RunWork::Round(RoundOrder { tool, arguments, is_unknown, callers });
         self.ask_or_run(RunOrder { target: number, token: None, work }, Some(question))
     }
 
     /// Stores what the callers have seen so far.
-    pub(in crate::app) fn round_progressed(&mut self, target: u64, tool: &Arc<str>, seen: &[CallerSeen]) {
-        if let Some(target) = self.targets.find_mut(target) {
-            for CallerSeen { token, tools, answer, missing } in seen {
+    pub(in crate::app) fn round_progressed(&mut self, number: u64, tool: &Arc<str>, seen: &[CallerSeen]) {
+        if let Some(target) = self.targets.find_mut(number) {
+            for CallerSeen { token, tools, answer, missing, why } in seen {
                 if let Some(tools) = tools {
                     target.observed.listed(*token, tools);
                 }
@@ -139,7 +176,14 @@ impl App {
                 if let Some(missing) = missing {
                     target.observed.missed(*token, missing.clone());
                 }
+                if let Some(why) = why {
+                    target.explained(why.clone(), Explained::Round { tool: Arc::clone(tool), token: *token });
+                }
             }
+        }
+        // A caller may have seen tools that nobody had seen before.
+        if self.target().is_some_and(|selected| selected.number == number) {
+            self.follow_target(false);
         }
     }
 
@@ -149,11 +193,12 @@ impl App {
             Ok(seen) => {
                 let is_allowed = |seen: &&CallerSeen| seen.answer.verdict() == Some(Verdict::Allowed);
                 let allowed = seen.iter().filter(is_allowed).count();
-                let differs = match self.targets.find(target).map_or(0, |target| self.differences_of(target)) {
-                    0 => String::new(),
-                    1 => "; 1 differs from the prediction".to_owned(),
-                    n => format!("; {n} differ from the prediction"),
-                };
+                let differs =
+                    match self.targets.find(target).map_or(0, |target| self.differences_of(target, Some(tool))) {
+                        0 => String::new(),
+                        1 => "; 1 differs from the prediction".to_owned(),
+                        n => format!("; {n} differ from the prediction"),
+                    };
                 let said = format!("{}: allowed for {allowed} of {}{differs}", text::name(tool, 32), seen.len());
                 if differs.is_empty() { self.say(said) } else { self.complain(said) }
             }
@@ -228,6 +273,7 @@ impl App {
         let cell = self.observed_cell(self.matrix_row(), &self.call.tool)?;
         let predicted = match cell.grid.prediction {
             Some(verdict) => format!("predicted {}", verdict.word().to_lowercase()),
+            None if !target.facts.takes_token => "the server gets no token, so nothing is predicted".to_owned(),
             None if self.auth.rules.policy.tool(&self.call.tool).is_none() => {
                 "not in the policy here, so nothing is predicted".to_owned()
             }
@@ -235,7 +281,11 @@ impl App {
         };
         let observed = match (cell.word(), &cell.grid.observation) {
             (Some(word), Some(observation)) => format!("observed {word}: {observation}"),
-            _ => "not called yet".to_owned(),
+            _ => match (cell.visibility, cell.grid.listed) {
+                (Visibility::Hidden, Some(false)) => "not called yet, but listed for another token only".to_owned(),
+                (_, Some(false)) => "not called yet; not listed for this token".to_owned(),
+                _ => "not called yet".to_owned(),
+            },
         };
         let name = text::name(&self.call.tool, 32);
         Some(format!("{name} on {}: {predicted}; {observed}", target.facts.name))
