@@ -96,7 +96,7 @@ pub struct RoundOrder {
 
 /// What a caller has seen of a server.
 #[derive(Clone, Debug)]
-pub struct CallerSeen {
+pub struct CallerReport {
     /// The ID of the token.
     pub token: Option<TokenId>,
     /// The tools that the server lists for it, if it sent a list.
@@ -125,7 +125,7 @@ pub enum RunProgress {
     /// The scorecard of a probe.
     Probe(Arc<Card>),
     /// What the callers have seen.
-    Round(Arc<[CallerSeen]>),
+    Round(Arc<[CallerReport]>),
     /// The boundary of `exp`, then that of `nbf`.
     Boundaries(Boundary, Option<Boundary>),
 }

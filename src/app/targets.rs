@@ -12,7 +12,7 @@ use super::observed::ObservedCalls;
 use super::pane::call::Answered;
 use crate::auth::{Policy, TokenId};
 use crate::gate::ports::Catalogue;
-use crate::observe::{ServerSeen, Why};
+use crate::observe::{ServerIdentity, Why};
 use crate::text::Span;
 
 /// The foreign targets, and which target is selected.
@@ -65,7 +65,7 @@ pub struct ForeignTarget {
     /// The state of the connection.
     pub link: Link,
     /// What the server said of itself when it was connected last.
-    pub seen: Option<ServerSeen>,
+    pub seen: Option<ServerIdentity>,
     /// The tools in the last list.
     pub tools: Listing,
     /// The token of the last list; `None` if it was requested without one.
@@ -141,7 +141,7 @@ pub struct ConnectReport {
     /// The token that was sent.
     pub token: Option<TokenId>,
     /// What the server says of itself, if it is connected.
-    pub seen: Option<ServerSeen>,
+    pub seen: Option<ServerIdentity>,
     /// The tools, if they were listed, and how long that took.
     pub listed: Option<(Listing, Duration)>,
     /// The explanation of the last answer.
@@ -155,7 +155,7 @@ pub struct CallReport {
     /// The number of the target.
     pub target: u64,
     /// What the server says of itself, if it is connected.
-    pub seen: Option<ServerSeen>,
+    pub seen: Option<ServerIdentity>,
     /// The answer.
     pub called: Answered,
     /// Its explanation.
@@ -231,7 +231,7 @@ impl ForeignTarget {
     }
 
     /// Stores what an answer says about the server. `seen` is what it says of itself, if it is connected.
-    pub(super) fn take(&mut self, why: Box<Why>, seen: Option<ServerSeen>, about: Explained) {
+    pub(super) fn take(&mut self, why: Box<Why>, seen: Option<ServerIdentity>, about: Explained) {
         if why.observation.date.is_some() {
             self.skew = Some(why.skew.unwrap_or(Span::ZERO));
         }

@@ -17,7 +17,7 @@ use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 use crate::lab::expected::{ActualAnswer, ExpectedAnswer};
 use crate::observe::{Answer, Body, Observation, Observed, Progress, why};
-use crate::target::{Called, Connection, Dialect, Target};
+use crate::target::{Connection, Dialect, Target, TimedReply};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
@@ -156,7 +156,7 @@ async fn watched(
     arguments: Map<String, Value>,
     bound: Duration,
     mut each: impl FnMut(&Progress),
-) -> Called {
+) -> TimedReply {
     let mut progress = connection.progress();
     let mut call = pin!(connection.call(tool, arguments, bound));
     loop {
@@ -177,6 +177,6 @@ fn compared(expected: ExpectedAnswer, observation: &Observation, has_token: bool
         }
         // Our own gate forbids a tool that it does not know.
         (None, Observed::NoTool) => Expected::new(expected, ActualAnswer { verdict: Some(Verdict::Forbidden), code }),
-        _ => Expected::untold(expected, &observation.to_string()),
+        _ => Expected::without_verdict(expected, &observation.to_string()),
     }
 }

@@ -32,7 +32,7 @@ impl Expected {
     }
 
     /// Creates it for an answer that does not say a verdict.
-    pub fn untold(expected: ExpectedAnswer, answer: &str) -> Self {
+    pub fn without_verdict(expected: ExpectedAnswer, answer: &str) -> Self {
         let sentence = format!("expected {}, got no verdict: {answer}", expected.word());
         Self { word: expected.word(), passed: None, sentence }
     }

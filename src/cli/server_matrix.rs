@@ -14,9 +14,9 @@ use crate::config;
 use crate::gate::ports::ToolInfo;
 use crate::lab::grid::{Grid, GridCaller, GridCell};
 use crate::lab::probe::Model;
-use crate::probing::{self, RowSeen};
+use crate::probing::{self, CallerRow};
 use crate::report::{ReportVerdict, tap};
-use crate::target::{Carriage, Dialect, Listed, Target, fetch_metadata};
+use crate::target::{Carriage, Dialect, Target, ToolList, fetch_metadata};
 use crate::text::escape::markdown;
 use crate::text::{self, padded};
 
@@ -121,8 +121,8 @@ fn callers(
 async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context: &Context) -> Result<Grid, CliError> {
     let bound = args.server.bound();
     let mut dialect = Dialect::Auto;
-    let mut seen: Vec<(Carriage, RowSeen)> = Vec::new();
-    let mut all = Listed::default();
+    let mut seen: Vec<(Carriage, CallerRow)> = Vec::new();
+    let mut all = ToolList::default();
     for caller in callers {
         let carriage = caller.carriage();
         let row = probing::list(target, &carriage, &mut dialect, bound).await?;
@@ -143,7 +143,7 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
         tools.extend(missing.cloned());
     }
     let now = context.now();
-    let cells = |caller: &Caller, row: &RowSeen| -> Vec<GridCell> {
+    let cells = |caller: &Caller, row: &CallerRow| -> Vec<GridCell> {
         let cell = |tool: &Arc<str>| GridCell {
             prediction: caller.prediction(tool, now).map(|decision| decision.verdict()),
             ..row.cell(tool)
@@ -155,7 +155,7 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
     Ok(Grid { callers, tools, cells })
 }
 
-fn described(caller: &Caller, row: &RowSeen) -> GridCaller {
+fn described(caller: &Caller, row: &CallerRow) -> GridCaller {
     let judged = caller.inspection.as_ref().map(|inspection| &inspection.judged);
     let permissions = caller.permissions();
     let name = match (judged.and_then(|judged| judged.name.as_deref()), caller.token_id()) {

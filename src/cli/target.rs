@@ -17,7 +17,8 @@ use crate::gate::arguments;
 use crate::observe::{Observation, Observed, Reply, Sightings, Visibility, Why};
 use crate::signals::TerminationSignals;
 use crate::target::{
-    Asked, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Place, Target, TargetError,
+    CALL_TIMEOUT, Carriage, Connection, Dialect, Exchange, Header, OpenError, Place, Target, TargetError, TimedReply,
+    ToolList,
 };
 use crate::text;
 
@@ -202,7 +203,7 @@ impl Caller {
     ) -> Why {
         let prediction = tool.and_then(|tool| self.prediction(tool, now));
         let (token, rules) = (self.inspection.as_ref(), &self.rules);
-        let asked = Asked { target, token, rules, prediction: prediction.as_ref(), tool, reply, visibility, now };
+        let asked = Exchange { target, token, rules, prediction: prediction.as_ref(), tool, reply, visibility, now };
         asked.explain().await
     }
 
@@ -294,13 +295,13 @@ pub async fn open(
     target: &Target,
     carriage: &Carriage,
     dialect: &Dialect,
-) -> Result<Result<Connection, Called>, TargetError> {
+) -> Result<Result<Connection, TimedReply>, TargetError> {
     match Connection::open(target, carriage, dialect).await {
         Ok(connection) => Ok(Ok(connection)),
         Err(OpenError::Target(error)) => Err(error),
         Err(OpenError::Server(refused)) => {
             let took = refused.took;
-            Ok(Err(Called { reply: refused.into_reply(), took }))
+            Ok(Err(TimedReply { reply: refused.into_reply(), took }))
         }
     }
 }
@@ -308,8 +309,8 @@ pub async fn open(
 /// Finds out whether a tool exists, from the lists for the callers and from a call of a name that does not exist.
 pub async fn visibility(
     connection: &Connection,
-    listed: Option<&Listed>,
-    other: Option<&Listed>,
+    listed: Option<&ToolList>,
+    other: Option<&ToolList>,
     tool: &str,
     called: &Reply,
     bound: Duration,

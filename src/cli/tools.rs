@@ -10,13 +10,13 @@ use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::gate::ports::ToolInfo;
 use crate::observe::{Observation, Why};
-use crate::target::{Called, Connection, Dialect, Listed, Target, summary};
+use crate::target::{Connection, Dialect, Target, TimedReply, ToolList, summary};
 use crate::text::{self, words};
 
 /// What the listing found.
 enum Found {
     /// The lists for the token and for the one to compare with.
-    Lists { server: Value, line: String, listed: Listed, other: Option<Result<Listed, Box<Observation>>> },
+    Lists { server: Value, line: String, listed: ToolList, other: Option<Result<ToolList, Box<Observation>>> },
     /// The server refused.
     Refused(Box<Why>),
 }
@@ -80,7 +80,7 @@ async fn list(
         async |reply| Found::Refused(Box::new(caller.explain(target, None, &reply, None, context.now()).await));
     let connection = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
         Ok(connection) => connection,
-        Err(Called { reply, .. }) => return Ok(refused(reply).await),
+        Err(TimedReply { reply, .. }) => return Ok(refused(reply).await),
     };
     let (listing, listed) = connection.list(bound).await;
     let Some(listed) = listed else { return Ok(refused(listing.reply).await) };
@@ -100,10 +100,10 @@ async fn list_as(
     caller: &Caller,
     dialect: &Dialect,
     bound: std::time::Duration,
-) -> Result<Result<Listed, Box<Observation>>, CliError> {
+) -> Result<Result<ToolList, Box<Observation>>, CliError> {
     let connection = match target::open(target, &caller.carriage(), dialect).await? {
         Ok(connection) => connection,
-        Err(Called { reply, .. }) => return Ok(Err(Box::new(Observation::of(&reply)))),
+        Err(TimedReply { reply, .. }) => return Ok(Err(Box::new(Observation::of(&reply)))),
     };
     let (listing, listed) = connection.list(bound).await;
     connection.close().await;
@@ -131,7 +131,7 @@ fn hints(tool: &ToolInfo) -> &'static str {
     }
 }
 
-fn print(out: &mut dyn Write, line: &str, listed: &Listed, hidden: &[&ToolInfo]) -> io::Result<()> {
+fn print(out: &mut dyn Write, line: &str, listed: &ToolList, hidden: &[&ToolInfo]) -> io::Result<()> {
     writeln!(out, "{line}: {}", words::count(listed.tools.len(), "tool"))?;
     let width =
         |tools: &mut dyn Iterator<Item = &ToolInfo>| tools.map(|tool| text::width(&text::name(&tool.name, 48))).max();
@@ -172,9 +172,9 @@ fn tool_json(tool: &ToolInfo, visibility: &str) -> Value {
 fn print_json(
     out: &mut dyn Write,
     server: &Value,
-    listed: &Listed,
+    listed: &ToolList,
     hidden: &[&ToolInfo],
-    other: Option<&Result<Listed, Box<Observation>>>,
+    other: Option<&Result<ToolList, Box<Observation>>>,
 ) -> io::Result<()> {
     json::line(out, server)?;
     for tool in &listed.tools {

@@ -10,7 +10,7 @@ use super::target::{self, Caller, block_on};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::config;
 use crate::observe::{Certainty, Observation, Question, Unseen, Why, answer_of};
-use crate::target::{Called, Connection, Dialect, Listed, Target};
+use crate::target::{Connection, Dialect, Target, TimedReply, ToolList};
 use crate::text::material::{self, Material};
 
 /// The largest response that is read, in bytes.
@@ -66,7 +66,7 @@ async fn ask(
     let tool = args.tool.as_deref();
     let connection = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
         Ok(connection) => connection,
-        Err(Called { reply, .. }) => return Ok(caller.explain(target, tool, &reply, None, context.now()).await),
+        Err(TimedReply { reply, .. }) => return Ok(caller.explain(target, tool, &reply, None, context.now()).await),
     };
     let (listing, listed) = connection.list(bound).await;
     let Some(tool) = tool else {
@@ -93,7 +93,7 @@ async fn list_for(
     other: Option<&Caller>,
     connection: &Connection,
     bound: std::time::Duration,
-) -> Result<Option<Listed>, CliError> {
+) -> Result<Option<ToolList>, CliError> {
     let Some(other) = other else { return Ok(None) };
     match target::open(target, &other.carriage(), &connection.dialect()).await? {
         Ok(second) => {

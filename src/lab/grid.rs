@@ -110,7 +110,7 @@ impl Grid {
     }
 
     /// The number of cells without a verdict of the server.
-    pub fn untold(&self) -> usize {
+    pub fn without_verdict(&self) -> usize {
         self.all().filter(|(_, _, cell)| cell.verdict().is_none()).count()
     }
 
@@ -134,8 +134,8 @@ impl Grid {
             (0, false) => said.push_str(", no policy to compare with"),
             (n, _) => drop(write!(said, ", {} from the policy", text::words::count(n, "difference"))),
         }
-        if self.untold() > 0 {
-            let _ = write!(said, ", {} without a verdict", self.untold());
+        if self.without_verdict() > 0 {
+            let _ = write!(said, ", {} without a verdict", self.without_verdict());
         }
         said
     }

@@ -15,6 +15,6 @@ pub use answer::{Answer, Body, HttpHead, NoAnswer, Reply};
 pub use denial::{Basis, Observed, Shape};
 pub use observation::Observation;
 pub use pasted::{answer_of, http_date};
-pub use seen::{Progress, ServerSeen};
+pub use seen::{Progress, ServerIdentity};
 pub use visibility::{Sightings, Visibility};
 pub use why::{Cause, Certainty, Question, Unseen, Why};

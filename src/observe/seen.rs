@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a server says of itself. Safe to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerSeen {
+pub struct ServerIdentity {
     /// The protocol revision in use.
     pub protocol: String,
     /// The name.

@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 use crate::gate::ports::ToolInfo;
 use crate::lab::grid::GridCell;
 use crate::observe::Observation;
-use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
+use crate::target::{Carriage, Connection, Dialect, OpenError, Target, TargetError, TimedReply, ToolList};
 
 /// What one caller saw: the list, and the answers to calls.
-pub struct RowSeen {
+pub struct CallerRow {
     /// The list; `None` if it was refused.
-    pub listed: Option<Listed>,
+    pub listed: Option<ToolList>,
     /// Why the list was refused.
     pub refused: Option<Observation>,
     /// The answers, by tool.
     pub answers: Vec<(Arc<str>, Observation)>,
 }
 
-impl RowSeen {
+impl CallerRow {
     /// The cell of a tool.
     pub fn cell(&self, tool: &str) -> GridCell {
         let answer = self.answers.iter().find(|(name, _)| **name == *tool);
@@ -38,20 +38,20 @@ pub async fn list(
     carriage: &Carriage,
     dialect: &mut Dialect,
     bound: Duration,
-) -> Result<RowSeen, TargetError> {
+) -> Result<CallerRow, TargetError> {
     let connection = match Connection::open(target, carriage, dialect).await {
         Ok(connection) => connection,
         Err(OpenError::Target(error)) => return Err(error),
         Err(OpenError::Server(refused)) => {
             let refused = Some(Observation::of(&refused.reply));
-            return Ok(RowSeen { listed: None, refused, answers: Vec::new() });
+            return Ok(CallerRow { listed: None, refused, answers: Vec::new() });
         }
     };
     *dialect = connection.dialect();
-    let (Called { reply, .. }, listed) = connection.list(bound).await;
+    let (TimedReply { reply, .. }, listed) = connection.list(bound).await;
     connection.close().await;
     let refused = listed.is_none().then(|| Observation::of(&reply));
-    Ok(RowSeen { listed, refused, answers: Vec::new() })
+    Ok(CallerRow { listed, refused, answers: Vec::new() })
 }
 
 /// Calls tools as a caller, one after another, with arguments that fit their schemas.
@@ -61,7 +61,7 @@ pub async fn call_each(
     dialect: &Dialect,
     tools: &[ToolInfo],
     bound: Duration,
-    row: &mut RowSeen,
+    row: &mut CallerRow,
 ) -> Result<(), TargetError> {
     let mut connection: Option<Connection> = None;
     for tool in tools {

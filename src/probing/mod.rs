@@ -15,11 +15,11 @@ use crate::lab::drill::{Boundary, Drill};
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Mark, Model, PROBES, Probe, Row, is_refusal};
 use crate::observe::why::skew_of;
 use crate::observe::{Observation, Observed, Reply};
-use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
+use crate::target::{Carriage, Connection, Dialect, OpenError, Target, TargetError, TimedReply, ToolList};
 use crate::text::material::Metadata;
 use crate::text::{self, Span};
 
-pub use grid::{RowSeen, call_each, list};
+pub use grid::{CallerRow, call_each, list};
 pub use plan::ForeignServer;
 
 /// A name that no server has, to see how a missing tool is answered.
@@ -58,7 +58,7 @@ pub enum Stopped {
     NotAccepted(Box<(Reply, Option<String>)>),
     /// The tool is not in the list.
     #[error("the server does not list this tool for the good token; expected one of: {}", names_of(.0))]
-    NoSuchTool(Box<Listed>),
+    NoSuchTool(Box<ToolList>),
     /// No tool is declared as read-only, and the list is given to everybody: it says nothing about tokens.
     #[error(
         "the server declares no read-only tool and lists its tools without a token, so tokens cannot be tested; name a \
@@ -67,7 +67,7 @@ pub enum Stopped {
     PublicList,
 }
 
-fn names_of(listed: &Listed) -> String {
+fn names_of(listed: &ToolList) -> String {
     text::names(listed.tools.iter().map(|tool| &tool.name), 64, 12, ", ")
 }
 
@@ -162,25 +162,25 @@ impl Prober<'_> {
 
     /// Tries a token in every way: with the whole request, and if the handshake is refused, with the call alone, as a
     /// client does that was let in with another token. A server that only guards its front door is open.
-    async fn try_token(&mut self, good: &Connection, carriage: &Carriage) -> Result<Tried, TargetError> {
+    async fn try_token(&mut self, good: &Connection, carriage: &Carriage) -> Result<TokenReply, TargetError> {
         let answered = self.ask_patiently(carriage).await?;
         let observation = answered.observation();
         if answered.is_early
             && is_refusal(&observation)
-            && let Some(Called { reply, .. }) = good.repeat(self.target, carriage, true).await?
+            && let Some(TimedReply { reply, .. }) = good.repeat(self.target, carriage, true).await?
         {
             self.requests += 1;
             let alone = Observation::of(&reply);
             if alone.verdict() == Some(Verdict::Allowed) {
-                return Ok(Tried { observation: alone, is_alone: true });
+                return Ok(TokenReply { observation: alone, is_alone: true });
             }
         }
-        Ok(Tried { observation, is_alone: false })
+        Ok(TokenReply { observation, is_alone: false })
     }
 }
 
 /// The answer to a token.
-struct Tried {
+struct TokenReply {
     observation: Observation,
     /// Whether it was accepted with the call alone, after the handshake had refused it.
     is_alone: bool,
@@ -263,7 +263,7 @@ pub async fn probe(
         };
         let carried = carried.filter(|carried| carriage(carried).can_be_sent());
         let tried = match &carried {
-            _ if probe.name == GOOD => Some(Tried { observation: first.clone(), is_alone: false }),
+            _ if probe.name == GOOD => Some(TokenReply { observation: first.clone(), is_alone: false }),
             Some(carried) => Some(prober.try_token(&connection, &carriage(carried)).await?),
             None => None,
         };
@@ -340,7 +340,7 @@ async fn sessions(
     let other = other.map(|token| Carriage::bearer(Some(&token)));
     let mut found = Vec::new();
     if let Some(other) = &other
-        && let Some(Called { reply, .. }) = connection.repeat(target, other, true).await?
+        && let Some(TimedReply { reply, .. }) = connection.repeat(target, other, true).await?
     {
         prober.requests += 1;
         let observation = Observation::of(&reply);
@@ -365,7 +365,7 @@ async fn sessions(
     ];
     for (name, degree, carriage) in ends {
         let Some(carriage) = carriage else { continue };
-        let Some(Called { reply, .. }) = connection.end_with(target, &carriage).await? else { continue };
+        let Some(TimedReply { reply, .. }) = connection.end_with(target, &carriage).await? else { continue };
         prober.requests += 1;
         let status = reply.as_ref().ok().and_then(|answer| answer.http.as_ref()).map(|http| http.status);
         let ended = match status {

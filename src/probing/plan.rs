@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::auth::Verdict;
 use crate::lab::test_plan::{self, NoAnswer, TargetAnswer, TargetCall};
 use crate::observe::{Observation, Observed, why};
-use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target};
+use crate::target::{Carriage, Connection, Dialect, OpenError, Target, TimedReply, ToolList};
 
 /// A foreign server. Each call has a connection of its own, so that no session carries one token's rights to another.
 pub struct ForeignServer {
@@ -18,14 +18,14 @@ pub struct ForeignServer {
     runtime: Runtime,
     dialect: Dialect,
     /// The tools that the tokens of the plan have seen.
-    seen: Listed,
+    seen: ToolList,
 }
 
 impl ForeignServer {
     /// Creates the target.
     pub fn new(target: Target, bound: Duration) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { target, bound, runtime, dialect: Dialect::Auto, seen: Listed::default() })
+        Ok(Self { target, bound, runtime, dialect: Dialect::Auto, seen: ToolList::default() })
     }
 
     /// Lists the tools without a token.
@@ -75,7 +75,7 @@ impl test_plan::Target for ForeignServer {
             let connection = match Connection::open(target, &carriage, dialect).await {
                 Ok(connection) => connection,
                 Err(OpenError::Target(error)) => return Err(NoAnswer::new(error)),
-                Err(OpenError::Server(refused)) => return Ok(Called { reply: refused.reply, took: refused.took }),
+                Err(OpenError::Server(refused)) => return Ok(TimedReply { reply: refused.reply, took: refused.took }),
             };
             *dialect = connection.dialect();
             if let (_, Some(listed)) = connection.list(*bound).await {

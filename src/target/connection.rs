@@ -21,11 +21,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::carriage::Carriage;
-use super::tool_list::{self, Listed};
+use super::tool_list::{self, ToolList};
 use super::wire::Wire;
 use super::{Place, Target, TargetError};
 use crate::clock::{Clock as _, SystemClock};
-use crate::observe::{Answer, Body, NoAnswer, Progress, Reply, ServerSeen};
+use crate::observe::{Answer, Body, NoAnswer, Progress, Reply, ServerIdentity};
 use crate::text::{self, cause};
 
 /// How long the client library may take for an answer that has already been received.
@@ -51,7 +51,7 @@ pub enum Dialect {
 
 /// The answer to a request, and how long it took.
 #[derive(Clone, Debug)]
-pub struct Called {
+pub struct TimedReply {
     /// The answer.
     pub reply: Reply,
     /// How long it took.
@@ -60,7 +60,7 @@ pub struct Called {
 
 /// Why there is no connection.
 #[derive(Clone, Debug)]
-pub struct Unconnected {
+pub struct ConnectError {
     /// The last answer.
     pub reply: Reply,
     /// How long the attempt took.
@@ -69,7 +69,7 @@ pub struct Unconnected {
     pub stderr: Option<String>,
 }
 
-impl Unconnected {
+impl ConnectError {
     /// Returns the last answer; if a program ended, with the last line that it wrote.
     pub fn into_reply(self) -> Reply {
         match (self.reply, self.stderr) {
@@ -125,7 +125,7 @@ pub struct Connection {
     stderr: Arc<Mutex<Vec<u8>>>,
     progress: watch::Receiver<Option<Progress>>,
     /// What the server says of itself.
-    pub seen: ServerSeen,
+    pub seen: ServerIdentity,
     /// How long connecting took.
     pub took: Duration,
 }
@@ -174,7 +174,7 @@ impl Connection {
                     Err(error) => {
                         let why = format!("cannot start {}: {}", target.place, cause(&error).to_lowercase());
                         let reply = Err(NoAnswer::Unreachable(why));
-                        return Err(OpenError::Server(Box::new(Unconnected {
+                        return Err(OpenError::Server(Box::new(ConnectError {
                             reply,
                             took: clock.monotonic(),
                             stderr: None,
@@ -192,7 +192,7 @@ impl Connection {
             // What a program writes before it ends says why.
             let _ = timeout(GRACE, reader).await;
         }
-        let failed = |reply| Err(OpenError::Server(Box::new(Unconnected { reply, took, stderr: last_line(&stderr) })));
+        let failed = |reply| Err(OpenError::Server(Box::new(ConnectError { reply, took, stderr: last_line(&stderr) })));
         let service = match service {
             Ok(Ok(service)) => service,
             Ok(Err(error)) => {
@@ -209,7 +209,7 @@ impl Connection {
         let server = info.as_ref().and_then(|info| info.server_info.as_ref());
         let safe = |text: &str| text::display_safe(text, 64);
         let has_session = wire.as_ref().is_some_and(|wire| wire.recorded().session.is_some());
-        let described = ServerSeen {
+        let described = ServerIdentity {
             protocol: info.as_ref().map_or_else(String::new, |info| safe(info.protocol_version.as_str())),
             name: server.map_or_else(String::new, |server| safe(&server.name)),
             version: server.map_or_else(String::new, |server| safe(&server.version)),
@@ -243,30 +243,33 @@ impl Connection {
     }
 
     /// Lists the tools, all pages.
-    pub async fn list(&self, bound: Duration) -> (Called, Option<Listed>) {
+    pub async fn list(&self, bound: Duration) -> (TimedReply, Option<ToolList>) {
         let clock = SystemClock::new();
-        let mut all = Listed::default();
+        let mut all = ToolList::default();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
             let params = PaginatedRequestParams::default().with_cursor(cursor.take());
             let request = Box::pin(self.service.peer().list_tools(Some(params)));
             let listing = async { request.await.map(|list| serde_json::to_value(list).unwrap_or_default()) };
-            let Called { reply, .. } = self.answered(listing, bound).await;
+            let TimedReply { reply, .. } = self.answered(listing, bound).await;
             let Some(result) = reply.as_ref().ok().and_then(|answer| answer.body.result()) else {
-                return (Called { reply, took: clock.monotonic() }, None);
+                return (TimedReply { reply, took: clock.monotonic() }, None);
             };
             cursor = result["nextCursor"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
             all.add(tool_list::listed_tools(result));
             if cursor.is_none() {
-                return (Called { reply, took: clock.monotonic() }, Some(all));
+                return (TimedReply { reply, took: clock.monotonic() }, Some(all));
             }
         }
         all.is_cut = true;
-        (Called { reply: Ok(Answer { http: None, body: Body::Result(json!({})) }), took: clock.monotonic() }, Some(all))
+        (
+            TimedReply { reply: Ok(Answer { http: None, body: Body::Result(json!({})) }), took: clock.monotonic() },
+            Some(all),
+        )
     }
 
     /// Calls a tool. Dropping the future tells the server that the call is cancelled.
-    pub async fn call(&self, tool: &str, arguments: Map<String, Value>, bound: Duration) -> Called {
+    pub async fn call(&self, tool: &str, arguments: Map<String, Value>, bound: Duration) -> TimedReply {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = Box::pin(self.service.peer().call_tool_once(params));
         let called = async {
@@ -280,7 +283,11 @@ impl Connection {
     }
 
     /// Waits for the answer to a request: as it was received, or over stdio as the library reports it.
-    async fn answered(&self, request: impl Future<Output = Result<Value, ServiceError>>, bound: Duration) -> Called {
+    async fn answered(
+        &self,
+        request: impl Future<Output = Result<Value, ServiceError>>,
+        bound: Duration,
+    ) -> TimedReply {
         let clock = SystemClock::new();
         if let Some(wire) = &self.wire {
             wire.recorded().reply = None;
@@ -306,7 +313,7 @@ impl Connection {
             (Ok(Some(Err(error))), None) => self.unanswered(&error),
             (Ok(None), None) => Err(NoAnswer::Closed(String::new())),
         };
-        Called { reply, took: clock.monotonic() }
+        TimedReply { reply, took: clock.monotonic() }
     }
 
     fn unanswered(&self, error: &ServiceError) -> Reply {
@@ -345,25 +352,25 @@ impl Connection {
         target: &Target,
         carriage: &Carriage,
         keeps_session: bool,
-    ) -> Result<Option<Called>, TargetError> {
+    ) -> Result<Option<TimedReply>, TargetError> {
         let Some(call) = self.wire.as_ref().and_then(|wire| wire.recorded().call.clone()) else { return Ok(None) };
         let clock = SystemClock::new();
         let wire = Wire::new(target, carriage)?;
         let bound = target.call_bound();
         let sent = timeout(bound, wire.repeat(&self.uri, &call, keeps_session)).await;
         let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(bound)));
-        Ok(Some(Called { reply, took: clock.monotonic() }))
+        Ok(Some(TimedReply { reply, took: clock.monotonic() }))
     }
 
     /// Tries to end the session of this connection with another token. `None` without a session.
-    pub async fn end_with(&self, target: &Target, carriage: &Carriage) -> Result<Option<Called>, TargetError> {
+    pub async fn end_with(&self, target: &Target, carriage: &Carriage) -> Result<Option<TimedReply>, TargetError> {
         let Some(session) = self.session() else { return Ok(None) };
         let clock = SystemClock::new();
         let wire = Wire::new(target, carriage)?;
         let bound = target.call_bound();
         let sent = timeout(bound, wire.end(&self.uri, &session)).await;
         let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(bound)));
-        Ok(Some(Called { reply, took: clock.monotonic() }))
+        Ok(Some(TimedReply { reply, took: clock.monotonic() }))
     }
 
     /// Ends the session, and waits for it only shortly.
@@ -378,7 +385,7 @@ pub enum OpenError {
     /// The target cannot be used as described.
     Target(TargetError),
     /// A failed connection, with the last answer.
-    Server(Box<Unconnected>),
+    Server(Box<ConnectError>),
 }
 
 impl From<TargetError> for OpenError {

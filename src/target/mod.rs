@@ -3,9 +3,9 @@
 //! Every answer is kept as it was received (`wire`), so that `observe` can classify what the client library would
 //! summarize. A token is sent to the MCP endpoint only, never to another origin and never to the server's metadata.
 
-mod asked;
 mod carriage;
 mod connection;
+mod exchange;
 mod metadata;
 mod tool_list;
 mod wire;
@@ -23,11 +23,11 @@ use reqwest::header::{HeaderName, HeaderValue};
 use crate::http::ClientError;
 use crate::text;
 
-pub use asked::Asked;
 pub use carriage::Carriage;
-pub use connection::{Called, Connection, Dialect, OpenError, Unconnected};
+pub use connection::{ConnectError, Connection, Dialect, OpenError, TimedReply};
+pub use exchange::Exchange;
 pub use metadata::{describes, fetch_metadata};
-pub use tool_list::{Listed, example, listed_tools, summary};
+pub use tool_list::{ToolList, example, listed_tools, summary};
 
 /// How long a call may take without `--timeout`.
 pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);

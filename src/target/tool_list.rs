@@ -13,7 +13,7 @@ const MOST: usize = 2000;
 
 /// A list of tools, as received.
 #[derive(Clone, Debug, Default)]
-pub struct Listed {
+pub struct ToolList {
     /// The tools that can be called.
     pub tools: Vec<ToolInfo>,
     /// Entries without a usable name.
@@ -22,7 +22,7 @@ pub struct Listed {
     pub is_cut: bool,
 }
 
-impl Listed {
+impl ToolList {
     /// Adds a further page.
     pub fn add(&mut self, page: Self) {
         self.unreadable += page.unreadable;
@@ -54,12 +54,12 @@ impl Listed {
 }
 
 /// Reads one page of a list.
-pub fn listed_tools(result: &Value) -> Listed {
+pub fn listed_tools(result: &Value) -> ToolList {
     let entries = result["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
     let read: Vec<Option<ToolInfo>> = entries.iter().take(MOST).map(tool).collect();
     let unreadable = read.iter().filter(|tool| tool.is_none()).count();
-    let mut listed = Listed { unreadable, is_cut: entries.len() > MOST, ..Listed::default() };
-    listed.add(Listed { tools: read.into_iter().flatten().collect(), ..Listed::default() });
+    let mut listed = ToolList { unreadable, is_cut: entries.len() > MOST, ..ToolList::default() };
+    listed.add(ToolList { tools: read.into_iter().flatten().collect(), ..ToolList::default() });
     listed
 }
 

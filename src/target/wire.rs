@@ -44,14 +44,14 @@ pub struct Wire {
     client: Client,
     headers: HeaderMap,
     query: Arc<[(&'static str, zeroize::Zeroizing<String>)]>,
-    recorded: Arc<Mutex<Recorded>>,
+    recorded: Arc<Mutex<Recording>>,
     /// Changes when an answer to a request is complete.
     answers: watch::Sender<usize>,
 }
 
 /// The last answers of a server.
 #[derive(Default)]
-pub struct Recorded {
+pub struct Recording {
     /// The last answer to a request.
     pub reply: Option<Reply>,
     /// The session that the server opened.
@@ -89,7 +89,7 @@ impl Wire {
     }
 
     /// The last answers.
-    pub fn recorded(&self) -> MutexGuard<'_, Recorded> {
+    pub fn recorded(&self) -> MutexGuard<'_, Recording> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

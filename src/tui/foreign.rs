@@ -27,8 +27,8 @@ use crate::app::{Msg, Times};
 use crate::auth::{Inspection, Outcome, Rules, TokenId};
 use crate::gate::ports::Catalogue;
 use crate::gate::{ForeignAnswer, ForeignCall, Gate, OWN_CREDENTIALS, Record, Source};
-use crate::observe::{Answer, Body, NoAnswer, Observation, Observed, Progress, Reply, ServerSeen, Why};
-use crate::target::{Asked, Carriage, Connection, Dialect, Header, OpenError, Place, Target, TargetError};
+use crate::observe::{Answer, Body, NoAnswer, Observation, Observed, Progress, Reply, ServerIdentity, Why};
+use crate::target::{Carriage, Connection, Dialect, Exchange, Header, OpenError, Place, Target, TargetError};
 use crate::text;
 
 /// How many connections stay open; the one that was used longest ago is closed.
@@ -162,7 +162,7 @@ impl Asking {
         let is_predicted = facts(&self.target).takes_token;
         let prediction =
             tool.filter(|_| is_predicted).and_then(|tool| self.rules.predict(judged, tool, self.times.judged));
-        let asked = Asked {
+        let asked = Exchange {
             target: &self.target,
             token: inspection.as_ref(),
             rules: &self.rules,
@@ -350,7 +350,7 @@ struct Received {
     reply: Reply,
     took: Duration,
     /// What the server says of itself, if the connection can be used.
-    seen: Option<ServerSeen>,
+    seen: Option<ServerIdentity>,
     listing: Option<Listing>,
 }
 

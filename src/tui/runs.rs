@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::foreign::{Asking, Foreign, Inner, Latest, Work, answer_json};
-use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
+use crate::app::runs::{
+    BoundariesOrder, CallerReport, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork,
+};
 use crate::app::{Msg, Times};
 use crate::auth::TokenId;
 use crate::gate::ports::ToolInfo;
@@ -73,7 +75,7 @@ async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> R
 /// Calls a tool with every token. Each has a connection of its own.
 async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> Result<RunProgress, RunStop> {
     let clock = asking.gate.clock();
-    let (mut dialect, mut seen) = (Dialect::Auto, Vec::<CallerSeen>::new());
+    let (mut dialect, mut seen) = (Dialect::Auto, Vec::<CallerReport>::new());
     let call = ToolCall {
         tool: &order.tool,
         arguments: match order.is_unknown {
@@ -104,7 +106,7 @@ async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> R
             true => Some(Box::new(asking.explain(Some(&order.tool), &reply, &CancellationToken::new()).await)),
             false => None,
         };
-        seen.push(CallerSeen { token, tools, answer: Observation::of(&reply), missing, why });
+        seen.push(CallerReport { token, tools, answer: Observation::of(&reply), missing, why });
         inner.report(Latest::Run(id, RunProgress::Round(seen.as_slice().into())));
     }
     Ok(RunProgress::Round(seen.into()))

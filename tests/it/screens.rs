@@ -22,7 +22,7 @@ use portcullis::gate::{
     AcceptedIssuer, ForeignAnswer, ForeignCall, KeyStatus, KeysFrom, Origin, Provenance, RawArguments, Source,
 };
 use portcullis::look::{Depth, ThemeChoice};
-use portcullis::observe::{Answer, Body, HttpHead, NoAnswer, Observation, Question, Reply, ServerSeen, Why};
+use portcullis::observe::{Answer, Body, HttpHead, NoAnswer, Observation, Question, Reply, ServerIdentity, Why};
 use portcullis::target::listed_tools;
 use portcullis::text::Span;
 use portcullis::text::material::parse_challenge;
@@ -346,7 +346,7 @@ fn foreign(columns: u16, rows: u16) -> Desk {
     desk.tell(Msg::TargetConnected(Box::new(report)));
     let place = "https://orders.example/mcp";
     desk.tell(Msg::TargetAdded { number: 2, read: Ok(facts("orders", place, false)) });
-    let seen = ServerSeen {
+    let seen = ServerIdentity {
         protocol: "2025-06-18".to_owned(),
         name: "orders".to_owned(),
         version: "1.4.0".to_owned(),

@@ -12,7 +12,7 @@ use portcullis::auth::IssueRequest;
 use portcullis::gate::ports::{Catalogue, ToolInfo};
 use portcullis::gate::{Origin, Provenance};
 use portcullis::lab::probe::PROBES;
-use portcullis::observe::{Observation, Question, ServerSeen, Why, answer_of};
+use portcullis::observe::{Observation, Question, ServerIdentity, Why, answer_of};
 use portcullis::text::Span;
 use portcullis::tui::effects;
 use serde_json::json;
@@ -201,7 +201,7 @@ fn listed(desk: &mut Desk) {
         id,
         target: number,
         token: None,
-        seen: Some(ServerSeen::default()),
+        seen: Some(ServerIdentity::default()),
         listed: Some((listing, Duration::ZERO)),
         why: Box::new(why),
     })));

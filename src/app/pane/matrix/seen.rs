@@ -6,7 +6,7 @@ use crate::app::line::LinePurpose;
 use crate::app::msg::PolicyToWrite;
 use crate::app::observed::ObservedCell;
 use crate::app::overlay::Risk;
-use crate::app::runs::{CallerSeen, RoundOrder, RunOrder, RunStop, RunWork};
+use crate::app::runs::{CallerReport, RoundOrder, RunOrder, RunStop, RunWork};
 use crate::app::targets::{Explained, ForeignTarget};
 use crate::app::{App, Effect};
 use crate::auth::Verdict;
@@ -166,9 +166,9 @@ impl App {
     }
 
     /// Stores what the callers have seen so far.
-    pub(in crate::app) fn round_progressed(&mut self, number: u64, tool: &Arc<str>, seen: &[CallerSeen]) {
+    pub(in crate::app) fn round_progressed(&mut self, number: u64, tool: &Arc<str>, seen: &[CallerReport]) {
         if let Some(target) = self.targets.find_mut(number) {
-            for CallerSeen { token, tools, answer, missing, why } in seen {
+            for CallerReport { token, tools, answer, missing, why } in seen {
                 if let Some(tools) = tools {
                     target.observed.listed(*token, tools);
                 }
@@ -188,10 +188,10 @@ impl App {
     }
 
     /// Handles the end of the calls. What was observed before they were cancelled stays.
-    pub(in crate::app) fn round_ended(&mut self, target: u64, tool: &Arc<str>, end: Result<&[CallerSeen], RunStop>) {
+    pub(in crate::app) fn round_ended(&mut self, target: u64, tool: &Arc<str>, end: Result<&[CallerReport], RunStop>) {
         match end {
             Ok(seen) => {
-                let is_allowed = |seen: &&CallerSeen| seen.answer.verdict() == Some(Verdict::Allowed);
+                let is_allowed = |seen: &&CallerReport| seen.answer.verdict() == Some(Verdict::Allowed);
                 let allowed = seen.iter().filter(is_allowed).count();
                 let differs =
                     match self.targets.find(target).map_or(0, |target| self.differences_of(target, Some(tool))) {

@@ -7,7 +7,7 @@ use crate::text::material::Metadata;
 
 /// A request to explain: of the handshake, the list, or a call.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Exchange<'a> {
     /// The target.
     pub target: &'a Target,
     /// The token that was sent.
@@ -26,7 +26,7 @@ pub struct Asked<'a> {
     pub now: NumericDate,
 }
 
-impl Asked<'_> {
+impl Exchange<'_> {
     /// Explains the answer with the server's [metadata](Self::metadata).
     pub async fn explain(&self) -> Why {
         self.explain_with(self.metadata().await.as_ref())
