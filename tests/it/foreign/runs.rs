@@ -642,7 +642,7 @@ fn the_numbers_of_a_probe_add_up() {
     let card = desk.app.probe().and_then(|probe| probe.card.clone()).expect("a card");
     let left_out = card.rows.iter().filter(|row| row.observation.is_none()).count();
     desk.must_show(&[&format!("read_data: no failure in {} of {planned}", planned - left_out)]);
-    desk.must_show(&[&format!("{left_out} probes need a key that the")]);
+    desk.must_show(&[&format!("{left_out} probes left out: most need")]);
 }
 
 #[test]
