@@ -1,4 +1,4 @@
-//! The single table of keys: dispatch, footer, help, palette and the README's table are generated from it.
+//! The single table of keys: dispatch, footer, help, palette and the table in the docs are generated from it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -241,7 +241,7 @@ pub enum RemapError {
     #[error(transparent)]
     Unknown(#[from] UnknownKey),
     /// The other key has no action.
-    #[error("{0} does nothing; expected a key of the table in the README")]
+    #[error("{0} does nothing; expected a key of the table in docs/console.md")]
     Unbound(Key),
     /// The first key types a character, and the action of the other one does more than move.
     #[error("{0} types a character, so it cannot take the meaning of {1}, which does more than move")]
@@ -271,7 +271,7 @@ const fn navigates(action: Action) -> bool {
     matches!(action, Line(_) | Side(_) | Jump(_) | Go | Find | Row(_) | Token(_) | Screen(_) | Pane(_) | Help | Palette)
 }
 
-/// Returns the table as Markdown, for the README.
+/// Returns the table as Markdown, for the docs.
 pub fn markdown() -> String {
     let mut out = String::from("| key | does |\n|---|---|\n");
     for binding in BINDINGS {
@@ -327,7 +327,10 @@ mod tests {
         assert!(remap("z", "F3").is_ok() && remap("Alt-z", "Ctrl-Y").is_ok());
         let refused = "z types a character, so it cannot take the meaning of Ctrl-Y, which does more than move";
         assert_eq!(remap("z", "Ctrl-Y"), Err(refused.to_owned()));
-        assert_eq!(remap("F7", "F12"), Err("F12 does nothing; expected a key of the table in the README".to_owned()));
+        assert_eq!(
+            remap("F7", "F12"),
+            Err("F12 does nothing; expected a key of the table in docs/console.md".to_owned())
+        );
         assert!(remap("Hyper-Q", "F2").is_err());
     }
 

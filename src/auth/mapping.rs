@@ -218,7 +218,7 @@ pub fn guess(iss: &str, has_claim: impl Fn(&str) -> bool) -> &'static Preset {
     PRESETS.iter().find(|preset| preset.marks.iter().any(fits)).unwrap_or_else(|| preset(STANDARD))
 }
 
-/// Formats [`PRESETS`] as the Markdown table in the README.
+/// Formats [`PRESETS`] as the Markdown table in the docs.
 pub fn presets_markdown() -> String {
     let claim = |name: &&str| match name.strip_suffix(',') {
         Some(list) => format!("`{list}` (a list with commas)"),

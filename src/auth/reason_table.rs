@@ -147,7 +147,7 @@ impl ReasonRow {
     }
 }
 
-/// Formats [`REASONS`] as the Markdown table in the README.
+/// Formats [`REASONS`] as the Markdown table in the docs.
 pub fn reasons_markdown() -> String {
     let mut table = String::from("| code | verdict | check | when | next step |\n|---|---|---|---|---|\n");
     for row in &REASONS {

@@ -1,4 +1,4 @@
-//! JSON for scripts. Its structure is an interface, documented in the README. The output is ASCII, so that it cannot
+//! JSON for scripts. Its structure is an interface, documented in the docs. The output is ASCII, so that it cannot
 //! contain terminal control sequences.
 
 use std::io::{self, Write};

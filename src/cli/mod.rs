@@ -83,7 +83,7 @@ pub enum Exit {
     NoVerdict = 6,
 }
 
-/// The meaning of each exit code, as shown in help and README.
+/// The meaning of each exit code, as shown in help and docs.
 pub const EXITS: [(Exit, &str); 7] = [
     (Exit::Good, "allowed or valid"),
     (Exit::Trouble, "error in a file, the secret, the configuration or a connection"),

@@ -213,7 +213,7 @@ pub const KEYS: [(&str, &str); 13] = [
     ("max-stale", "how long its last keys are used if they cannot be fetched; default `1h`"),
 ];
 
-/// Formats the keys of a table in `[[issuers]]` as the Markdown table in the README.
+/// Formats the keys of a table in `[[issuers]]` as the Markdown table in the docs.
 pub fn issuer_keys_markdown() -> String {
     let rows = KEYS.map(|(name, meaning)| format!("| `{name}` | {meaning} |\n"));
     format!("| key | meaning |\n|---|---|\n{}", rows.concat())

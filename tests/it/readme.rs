@@ -1,21 +1,37 @@
-//! The README is up to date: its tables match the code.
+//! README and docs are up to date: their tables match the code, and their links lead somewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use portcullis::app::keymap;
 use portcullis::auth::Policy;
 use portcullis::cli::{EXITS, Options};
 
-fn readme() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README")
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// README and every file of docs, with their paths.
+fn pages() -> Vec<(PathBuf, String)> {
+    let docs = std::fs::read_dir(root().join("docs")).expect("docs").flatten().map(|entry| entry.path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("a page");
+        (path, text)
+    };
+    [root().join("README.md"), root().join("SECURITY.md")].into_iter().chain(pages).map(read).collect()
+}
+
+/// All pages in one text.
+fn manual() -> String {
+    pages().into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("\n## \n")
 }
 
 /// The text between `<!-- name -->` and the next heading.
 fn section(name: &str) -> String {
-    let readme = readme();
+    let readme = manual();
     let marker = format!("<!-- {name} -->");
-    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("README.md: missing marker {marker}"));
+    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("docs: missing marker {marker}"));
     rest.split("\n## ").next().unwrap_or_default().trim().to_owned()
 }
 
@@ -29,14 +45,14 @@ fn block(name: &str) -> String {
 #[test]
 fn the_key_table_matches_the_key_map() {
     let wanted = keymap::markdown();
-    assert_eq!(section("keys"), wanted.trim(), "README.md: the table of keys must be:\n\n{wanted}");
+    assert_eq!(section("keys"), wanted.trim(), "the table of keys must be:\n\n{wanted}");
 }
 
 #[test]
 fn the_table_of_shapes_matches_the_code() {
     let wanted = portcullis::observe::denial::markdown();
     let shown = section("shapes");
-    assert!(shown.contains(wanted.trim()), "README.md: the table of shapes must be:\n\n{wanted}");
+    assert!(shown.contains(wanted.trim()), "the table of shapes must be:\n\n{wanted}");
 }
 
 #[test]
@@ -47,7 +63,9 @@ fn the_policy_shown_is_the_built_in_one() {
 
 #[test]
 fn every_option_is_documented_and_every_documented_option_exists() {
-    let readme = readme();
+    let is_for_users = |page: &Path| !page.ends_with("architecture.md") && !page.ends_with("SECURITY.md");
+    let readme =
+        pages().into_iter().filter(|(page, _)| is_for_users(page)).map(|(_, text)| text + "\n").collect::<String>();
     let mut command = Options::command();
     command.build();
     let subcommands: Vec<&clap::Command> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
@@ -61,7 +79,7 @@ fn every_option_is_documented_and_every_documented_option_exists() {
     // A permission is listed by its short option.
     let omitted = ["--help", "--version", "--permission"];
     for option in options.iter().filter(|option| !omitted.contains(&option.as_str())) {
-        assert!(readme.contains(&format!("`{option}")), "README.md does not mention {option}");
+        assert!(readme.contains(&format!("`{option}")), "docs do not mention {option}");
     }
     for sub in &subcommands {
         assert!(readme.contains(&format!("| `portcullis {}", sub.get_name())), "{}", sub.get_name());
@@ -70,14 +88,15 @@ fn every_option_is_documented_and_every_documented_option_exists() {
         .split(|c: char| !(c.is_ascii_lowercase() || c == '-'))
         .filter(|word| word.starts_with("--") && !word.starts_with("---") && word.len() > 2)
     {
-        let known = options.iter().any(|option| option == word) || word == "--release";
-        assert!(known, "README.md mentions {word}, which does not exist");
+        let known = options.iter().any(|option| option == word) || ["--release", "--path"].contains(&word);
+        assert!(known, "docs mention {word}, which does not exist");
     }
 }
 
 #[test]
 fn every_path_mentioned_exists() {
-    for place in readme().split('`').filter(|word| word.starts_with("src/")) {
+    let is_place = |word: &&str| word.starts_with("src/") && !word.contains("NAME");
+    for place in manual().split('`').filter(is_place) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
         assert!(path.exists(), "{place}");
     }
@@ -94,7 +113,7 @@ fn the_policy_file_shown_is_valid_and_meets_its_expectations() {
 fn every_exit_code_is_documented() {
     for (exit, meaning) in EXITS {
         let row = format!("| {} | {meaning} |", exit as u8);
-        assert!(readme().contains(&row), "README.md: missing row {row}");
+        assert!(manual().contains(&row), "docs: missing row {row}");
     }
 }
 
@@ -122,39 +141,68 @@ fn every_promise_names_a_test_that_exists() {
 
 /// The table after a marker.
 fn table(name: &str) -> String {
-    let readme = readme();
+    let readme = manual();
     let marker = format!("<!-- {name} -->\n");
-    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("README.md: missing marker {marker}"));
+    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("docs: missing marker {marker}"));
     rest.split("\n\n").next().unwrap_or_default().trim().to_owned()
 }
 
 #[test]
 fn the_presets_are_shown_as_they_are() {
     let wanted = portcullis::auth::mapping::presets_markdown();
-    assert_eq!(table("presets"), wanted.trim(), "README.md: the table of presets must match the code:\n{wanted}");
+    assert_eq!(table("presets"), wanted.trim(), "the table of presets must match the code:\n{wanted}");
 }
 
 #[test]
 fn every_key_of_an_issuer_is_documented() {
     let wanted = portcullis::config::issuer_keys_markdown();
-    assert_eq!(
-        table("issuer keys"),
-        wanted.trim(),
-        "README.md: the table of [[issuers]] must match the code:\n{wanted}"
-    );
+    assert_eq!(table("issuer keys"), wanted.trim(), "the table of [[issuers]] must match the code:\n{wanted}");
 }
 
 #[test]
 fn every_member_of_a_test_plan_is_documented() {
     let wanted = portcullis::lab::test_plan::members_markdown();
-    assert_eq!(
-        table("plan members"),
-        wanted.trim(),
-        "README.md: the table of test plans must match the code:\n{wanted}"
-    );
+    assert_eq!(table("plan members"), wanted.trim(), "the table of test plans must match the code:\n{wanted}");
 }
 
 #[test]
 fn the_test_plan_shown_is_the_example() {
     assert_eq!(block("plan"), include_str!("../../assets/plan.example.toml"));
+}
+
+#[test]
+fn the_readme_can_be_read_in_a_few_minutes() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    assert!(readme.lines().count() <= 150);
+}
+
+/// The name of a heading in a link, as the hosts of repositories make it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut links = 0;
+    for (page, text) in pages() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().expect("a folder").join(file) };
+            assert!(target.exists(), "{}: {link}", page.display());
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(&target).expect("a page");
+                let mut headings = text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+                assert!(headings.any(|found| anchor(found) == heading), "{}: {link}", page.display());
+            }
+        }
+    }
+    assert!(links > 30, "only {links} links");
 }

@@ -1,4 +1,4 @@
-//! Every row of the table of reasons is reached by a real decision, and the README shows the same table.
+//! Every row of the table of reasons is reached by a real decision, and docs/reasons.md shows the same table.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -225,11 +225,11 @@ fn the_table_is_in_the_order_of_the_checks() {
 }
 
 #[test]
-fn the_readme_shows_the_same_table() {
-    let readme = include_str!("../../README.md");
-    let Some((_, rest)) = readme.split_once("<!-- reasons -->\n") else {
-        panic!("README.md: missing line <!-- reasons -->; below it add:\n\n{}", reasons_markdown());
+fn the_docs_show_the_same_table() {
+    let page = include_str!("../../docs/reasons.md");
+    let Some((_, rest)) = page.split_once("<!-- reasons -->\n") else {
+        panic!("docs/reasons.md: missing line <!-- reasons -->; below it add:\n\n{}", reasons_markdown());
     };
     let shown = rest.split("\n## ").next().unwrap_or_default();
-    assert_eq!(shown.trim(), reasons_markdown().trim(), "README.md: the table of reasons must match the code");
+    assert_eq!(shown.trim(), reasons_markdown().trim(), "docs/reasons.md: the table of reasons must match the code");
 }

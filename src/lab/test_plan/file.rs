@@ -24,7 +24,7 @@ const KIT_USER: &str = "tester";
 /// The name of a call without a token.
 const ANONYMOUS: &str = "none";
 
-/// A member of a table, and its meaning for the README: a phrase.
+/// A member of a table, and its meaning for the docs: a phrase.
 type Member = (&'static str, &'static str);
 
 const PLAN: &[Member] = &[
@@ -74,7 +74,7 @@ const SWITCHES: &[Member] = &[
     ("no-anonymous", "`true` also calls every tool without a token, and fails if a call is allowed"),
 ];
 
-/// Formats the members of a plan as the Markdown table in the README.
+/// Formats the members of a plan as the Markdown table in the docs.
 pub fn members_markdown() -> String {
     let tables = [("plan", PLAN), ("`[tokens.NAME]`", TOKEN), ("`[[cases]]`", CASE), ("`[switches]`", SWITCHES)];
     let mut out = String::from("| table | member | meaning |\n|---|---|---|\n");

@@ -22,7 +22,7 @@ fn run(plan: &str, options: &[&str]) -> CommandOutput {
 
 #[test]
 fn the_commands_of_the_readme_print_the_documented_output() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../docs/test-plans.md");
     let (_, rest) = readme.split_once("<!-- plan commands -->").expect("the marker");
     let block = |kind: &str| {
         let (_, rest) = rest.split_once(&format!("```{kind}\n")).expect("a block");
