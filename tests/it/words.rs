@@ -144,7 +144,7 @@ fn texts() -> Vec<(String, String)> {
     for (name, document) in files("docs", "md") {
         all.push((name, prose(&document)));
     }
-    for name in ["README.md", "SECURITY.md"] {
+    for name in ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         let document = std::fs::read_to_string(root().join(name)).expect("a document");
         all.push((name.to_owned(), prose(&document)));
     }
