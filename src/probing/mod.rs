@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::auth::{Inspection, NumericDate, Rules, Signer, TokenId, Verdict, Verifier};
 use crate::lab::drill::{Boundary, Drill};
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Mark, Model, PROBES, Probe, Row, is_refusal};
+use crate::observe::denial::SESSION_GONE;
 use crate::observe::why::skew_of;
 use crate::observe::{Observation, Observed, Reply};
 use crate::target::{Carriage, Connection, Dialect, OpenError, Target, TargetError, TimedReply, ToolList};
@@ -345,7 +346,8 @@ async fn sessions(
         prober.requests += 1;
         let observation = Observation::of(&reply);
         let accepted = match observation.verdict() {
-            _ if is_refusal(&observation) => Some(false),
+            // A session of somebody else that does not exist for this user is refused too.
+            _ if is_refusal(&observation) || observation.shape == &SESSION_GONE => Some(false),
             verdict => verdict.map(|verdict| verdict == Verdict::Allowed),
         };
         found.push(Extra {

@@ -172,7 +172,7 @@ impl Asking {
             visibility: None,
             now: self.gate.clock().now(),
         };
-        let metadata = cancelled.run_until_cancelled(asked.metadata()).await.flatten();
+        let metadata = unless_cancelled(cancelled, asked.metadata()).await.flatten();
         asked.explain_with(metadata.as_ref())
     }
 }
@@ -255,7 +255,7 @@ impl Foreign {
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
         Some(self.on_thread(async move {
             let began = asking.gate.clock().monotonic();
-            let listed = cancelled.run_until_cancelled(inner.list(&asking)).await;
+            let listed = unless_cancelled(&cancelled, inner.list(&asking)).await;
             let listed = listed.unwrap_or_else(|| Received::cancelled(asking.since(began)));
             let Received { reply, took, seen, listing } = listed;
             let why = Box::new(asking.explain(None, &reply, &cancelled).await);
@@ -273,7 +273,7 @@ impl Foreign {
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
         Some(self.on_thread(async move {
             let began = asking.gate.clock().monotonic();
-            let called = cancelled.run_until_cancelled(inner.call(id, &asking, &order.tool, arguments)).await;
+            let called = unless_cancelled(&cancelled, inner.call(id, &asking, &order.tool, arguments)).await;
             let called = called.unwrap_or_else(|| Received::cancelled(asking.since(began)));
             if called.reply == Err(NoAnswer::Cancelled) {
                 // The library tells the server that the call is cancelled. A late answer would be taken for that of the
@@ -340,6 +340,15 @@ pub async fn reported(receiver: &mut ProgressReceiver) -> Option<Msg> {
         Latest::Call(id, progress) => Msg::Progressed { id, progress },
         Latest::Run(id, found) => Msg::RunProgressed { id, found },
     })
+}
+
+/// Runs a future unless it is cancelled, which takes precedence over its end.
+pub(super) async fn unless_cancelled<T>(cancelled: &CancellationToken, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = cancelled.cancelled() => None,
+        done = future => Some(done),
+    }
 }
 
 /// Work whose end is a message.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::foreign::{Asking, Foreign, Inner, Latest, Work, answer_json};
+use super::foreign::{Asking, Foreign, Inner, Latest, Work, answer_json, unless_cancelled};
 use crate::app::runs::{
     BoundariesOrder, CallerReport, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork,
 };
@@ -38,7 +38,7 @@ impl Foreign {
                     RunWork::Round(order) => Box::pin(round(&inner, id, &asking, &order)).await,
                 }
             };
-            let end = cancelled.run_until_cancelled(runs).await.unwrap_or(Err(RunStop::Cancelled));
+            let end = unless_cancelled(&cancelled, runs).await.unwrap_or(Err(RunStop::Cancelled));
             inner.forget(id);
             Msg::RunEnded { id, end }
         }))

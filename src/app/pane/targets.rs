@@ -44,8 +44,8 @@ pub(super) static PLACE: Place = Place {
     act: Some(Act {
         hint: |app| {
             Some(match app.pointed_target().map(|target| &target.link) {
-                None => "select",
-                Some(Link::Connecting { .. }) => "connecting",
+                // One that is being connected can be selected in the meantime.
+                None | Some(Link::Connecting { .. }) => "select",
                 Some(_) => "connect",
             })
         },

@@ -337,9 +337,9 @@ impl Card {
         self.rows.iter().filter(row).count() + self.extras.iter().filter(extra).count()
     }
 
-    /// The number of probes that were made.
+    /// The number of probes that were made, without those that were left out and without further checks.
     pub fn made(&self) -> usize {
-        self.rows.iter().filter(|row| row.mark != Mark::Skipped).count() + self.extras.len()
+        self.rows.iter().filter(|row| row.mark != Mark::Skipped).count()
     }
 
     /// The leeway after `exp`.
@@ -355,9 +355,11 @@ impl Card {
     /// The result in a sentence.
     pub fn summary(&self) -> String {
         let (failures, findings, undecided) = (self.failures(), self.findings(), self.undecided());
+        let further = words::count(self.extras.len(), "further check");
+        let made = format!("{} and {further}", words::count(self.made(), "probe"));
         let mut said = match failures {
-            0 => format!("no failure in {}", words::count(self.made(), "probe")),
-            n => format!("{} in {}", words::count(n, "failure"), words::count(self.made(), "probe")),
+            0 => format!("no failure in {made}"),
+            n => format!("{} in {made}", words::count(n, "failure")),
         };
         if findings > 0 {
             let _ = write!(said, ", {}", words::count(findings, "finding"));

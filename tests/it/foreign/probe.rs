@@ -139,7 +139,7 @@ fn a_server_that_fails_on_a_token_is_a_finding_of_its_own() {
 #[test]
 fn an_allowance_for_clocks_is_a_figure_and_not_a_failure() {
     let server = Fake::new(|seen| {
-        let rules = Rules { leeway: portcullis::auth::Leeway::seconds(30), ..rules() };
+        let rules = Rules { leeway: portcullis::auth::Leeway::seconds(40), ..rules() };
         judged(seen, |token| rules.verify(token, now()).is_ok())
     });
     let card = probe(&server, &model(now()), false).expect("a card");
@@ -236,6 +236,31 @@ fn a_session_that_anybody_may_use_is_found() {
         assert!(row.mark == Mark::Accepted && row.is_alone, "{name}: {row:?}");
     }
     assert!(card.failures() >= 4);
+}
+
+#[test]
+fn a_session_that_does_not_exist_for_another_user_is_refused() {
+    let server = Fake::new(|seen| {
+        let payload = seen.token().and_then(|token| token.split('.').nth(1)).and_then(|part| decoded(part).ok());
+        let is_other = payload.is_some_and(|payload| payload.contains("somebody-else"));
+        let error =
+            json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": "Session not found" } });
+        match (seen.rpc(), &*seen.method) {
+            (_, "DELETE") if is_other || seen.token().is_none() => Some(http(404, "", &error.to_string())),
+            ("initialize", _) => {
+                let result = json!({
+                    "protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": { "name": "s", "version": "1" },
+                });
+                let body = json!({ "jsonrpc": "2.0", "id": seen.body["id"], "result": result }).to_string();
+                Some(http(200, "Mcp-Session-Id: s-1\r\n", &body))
+            }
+            ("tools/call", _) if is_other => Some(http(404, "", &error.to_string())),
+            _ => None,
+        }
+    });
+    let card = probe(&server, &model(now()), false).expect("a card");
+    let found = card.extras.iter().find(|extra| extra.name == "used with another user's token").expect("a session");
+    assert_eq!(found.is_sound, Some(true), "{found:?}");
 }
 
 #[test]
