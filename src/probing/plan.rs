@@ -8,8 +8,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::auth::Verdict;
 use crate::lab::test_plan::{self, NoAnswer, TargetAnswer, TargetCall};
+use crate::observe::denial::INSUFFICIENT_SCOPE;
 use crate::observe::{Observation, Observed, why};
 use crate::target::{Carriage, Connection, Dialect, OpenError, Target, TimedReply, ToolList};
+use crate::text;
 
 /// A foreign server. Each call has a connection of its own, so that no session carries one token's rights to another.
 pub struct ForeignServer {
@@ -28,23 +30,18 @@ impl ForeignServer {
         Ok(Self { target, bound, runtime, dialect: Dialect::Auto, seen: ToolList::default() })
     }
 
-    /// Lists the tools without a token.
-    fn list_anonymously(&mut self) -> Result<(), NoAnswer> {
+    /// Adds the tools that a caller sees. A caller whose list is refused sees none.
+    fn look(&mut self, token: Option<&str>) {
         let Self { target, bound, runtime, dialect, seen } = self;
         runtime.block_on(async {
-            match Connection::open(target, &Carriage::default(), dialect).await {
-                Ok(connection) => {
-                    *dialect = connection.dialect();
-                    if let (_, Some(listed)) = connection.list(*bound).await {
-                        seen.add(listed);
-                    }
-                    connection.close().await;
-                    Ok(())
+            if let Ok(connection) = Connection::open(target, &Carriage::bearer(token), dialect).await {
+                *dialect = connection.dialect();
+                if let (_, Some(listed)) = connection.list(*bound).await {
+                    seen.add(listed);
                 }
-                Err(OpenError::Target(error)) => Err(NoAnswer::new(error)),
-                Err(OpenError::Server(refused)) => Err(NoAnswer::new(Observation::of(&refused.reply))),
+                connection.close().await;
             }
-        })
+        });
     }
 }
 
@@ -53,13 +50,16 @@ impl test_plan::Target for ForeignServer {
         self.target.place.to_string()
     }
 
-    /// The tools that any of the tokens so far has seen: a server may list others to others.
-    fn tools(&mut self) -> Result<Vec<String>, NoAnswer> {
-        if self.seen.tools.is_empty() {
-            self.list_anonymously()?;
+    fn prepare(&mut self, tokens: &[Option<&str>]) {
+        for token in tokens {
+            self.look(*token);
         }
+    }
+
+    /// The tools that any caller of the plan has seen.
+    fn tools(&mut self) -> Result<Vec<String>, NoAnswer> {
         match self.seen.tools.is_empty() {
-            true => Err(NoAnswer::new("the server lists no tools without a token, and no case could list them")),
+            true => Err(NoAnswer::new("no caller of the plan could list the tools")),
             false => Ok(self.seen.tools.iter().map(|tool| tool.name.to_string()).collect()),
         }
     }
@@ -90,6 +90,19 @@ impl test_plan::Target for ForeignServer {
             Ok(called)
         })?;
         let observation = Observation::of(&called.reply);
+        let is_absent = observation.observed() == Observed::NoTool;
+        // A challenge that names scopes is about a tool that exists.
+        let is_named = observation.shape == &INSUFFICIENT_SCOPE;
+        let is_denied = is_absent || observation.verdict() == Some(Verdict::Forbidden) && !is_named;
+        if is_denied && !seen.tools.is_empty() && !seen.has(call.tool) {
+            // A misspelled name would look like a tool that is forbidden correctly.
+            return Ok(TargetAnswer {
+                verdict: None,
+                code: is_absent.then(|| "unknown_tool".to_owned()),
+                sentence: format!("no caller of the plan sees a tool {}: {observation}", text::name(call.tool, 64)),
+                took: called.took,
+            });
+        }
         let verdict = match observation.observed() {
             // Our own gate forbids a tool that it does not know.
             Observed::NoTool => Some(Verdict::Forbidden),

@@ -269,6 +269,24 @@ fn a_program_takes_no_token_so_there_is_nothing_to_drill_or_probe() {
     }
 }
 
+/// Its name would look like that of a tool which is forbidden correctly.
+#[test]
+fn a_misspelled_tool_gives_a_plan_no_verdict() {
+    let server = Fake::new(|seen| {
+        let is_call = seen.rpc() == "tools/call" && seen.body["params"]["name"] != "read_data";
+        is_call.then(|| seen.error(-32602, "Unknown tool: wrte_data", &json!(null)))
+    });
+    let folder = Folder::new();
+    let case = |expect: &str| {
+        let plan = format!("[[cases]]\nname = \"a\"\ntool = \"wrte_data\"\nexpect = \"{expect}\"\n");
+        bare(&["test", "--url", &server.url, &folder.write("plan.toml", plan)]).run()
+    };
+    let CommandOutput { out, exit, .. } = case("forbidden");
+    assert!(exit == 6 && out.contains("? a: no caller of the plan sees a tool wrte_data"), "{exit}: {out}");
+    assert_eq!(case("permission_missing").exit, 6);
+    assert_eq!(case("unknown_tool").exit, 0);
+}
+
 #[test]
 fn options_that_cannot_take_effect_are_rejected() {
     let folder = Folder::new();
