@@ -366,15 +366,8 @@ impl Why {
             differs: differs(question),
             skew,
             notes: Vec::new(),
-            findings: rest
-                .map(|other| {
-                    format!(
-                        "{}: {}",
-                        if certainty == Certainty::Stated { "also" } else { "also possible" },
-                        other.sentence
-                    )
-                })
-                .collect(),
+            // The server states at most one cause; the others follow from comparisons.
+            findings: rest.map(|other| format!("also possible: {}", other.sentence)).collect(),
         };
         why.add_notes(question);
         why

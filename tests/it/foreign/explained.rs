@@ -93,6 +93,17 @@ fn what_the_server_says_itself_is_stated() {
     let answer = "HTTP/1.1 401 Unauthorized\nwww-authenticate: Bearer error=\"invalid_token\", error_description=\"unexpected \"aud\" claim value\"\n";
     let why = why(answer, &[("aud", json!("https://other.example")), ("iss", json!(ISSUER))], true);
     assert_eq!((why.cause.code(), why.certainty), ("audience_mismatch", Certainty::Stated));
+    // What it does not state is only possible.
+    let answer =
+        "HTTP/1.1 401 x\nwww-authenticate: Bearer error=\"invalid_token\", error_description=\"invalid issuer\"\n";
+    let both = why_of_both(answer);
+    assert_eq!(both.certainty, Certainty::Stated);
+    assert!(both.findings.iter().any(|finding| finding.starts_with("also possible: ")), "{:?}", both.findings);
+}
+
+/// The explanation of an answer to a token with another audience and another issuer.
+fn why_of_both(answer: &str) -> Why {
+    why(answer, &[("aud", json!("https://other.example")), ("iss", json!("https://other-id.example"))], true)
 }
 
 #[test]
