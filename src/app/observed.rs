@@ -54,7 +54,7 @@ impl ObservedCell {
         }
     }
 
-    /// What was observed, as one word; `None` if the tool was not called and is not known to be hidden.
+    /// The observation as one word; `None` if the tool was not called and is not known to be hidden.
     pub fn word(&self) -> Option<&'static str> {
         match (self.visibility, self.grid.verdict()) {
             (Visibility::Hidden | Visibility::Masked, Some(Verdict::Forbidden)) => Some(self.visibility.word()),

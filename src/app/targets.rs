@@ -76,7 +76,7 @@ pub struct ForeignTarget {
     pub skew: Option<Span>,
     /// The explanation of the last answer.
     pub why: Option<Box<Why>>,
-    /// What that answer was to.
+    /// The request that was answered.
     pub explained: Explained,
     /// What its calls and lists have shown, by token and tool.
     pub observed: ObservedCalls,

@@ -108,7 +108,7 @@ pub struct Difference {
     pub tool: String,
     /// The decision that the policy here predicts.
     pub predicted: Verdict,
-    /// What was observed, as one word.
+    /// The observation as one word.
     pub observed: &'static str,
     /// The answer, in a sentence.
     pub answer: String,

@@ -78,9 +78,6 @@ impl test_plan::Target for ForeignServer {
                 Err(OpenError::Server(refused)) => return Ok(TimedReply { reply: refused.reply, took: refused.took }),
             };
             *dialect = connection.dialect();
-            if let (_, Some(listed)) = connection.list(*bound).await {
-                seen.add(listed);
-            }
             let arguments = call.arguments.cloned().unwrap_or_else(|| {
                 let info = seen.tools.iter().find(|info| *info.name == *call.tool);
                 info.and_then(|info| serde_json::from_str(&info.example).ok()).unwrap_or_else(Map::new)

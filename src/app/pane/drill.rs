@@ -144,7 +144,7 @@ impl DrillMode {
 pub struct Bounds {
     /// The number of the target.
     pub target: u64,
-    /// What a command needs to find them again.
+    /// The settings with which a command finds them again.
     pub run: ServerRun,
     /// The tool that was called.
     pub tool: Arc<str>,

@@ -54,6 +54,20 @@ fn calls(fake: &Fake) -> Vec<Seen> {
     fake.seen().into_iter().filter(|seen| seen.rpc() == "tools/call").collect()
 }
 
+/// A server that does not answer a call until the sender is dropped.
+fn that_never_answers_a_call() -> (mpsc::Sender<()>, Fake) {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "tools/call" {
+            let _ = held.lock().expect("no panic").recv();
+            return Some(String::new());
+        }
+        None
+    });
+    (release, fake)
+}
+
 fn read_only(names: &[&str]) -> Value {
     let tool = |name: &&str| json!({ "name": name, "inputSchema": { "type": "object" }, "annotations": { "readOnlyHint": true } });
     json!({ "tools": names.iter().map(tool).collect::<Vec<_>>() })
@@ -154,16 +168,7 @@ fn a_server_that_refuses_the_first_token_is_connected_with_another() {
 
 #[test]
 fn a_call_without_an_answer_shows_the_seconds_and_esc_cancels_it() {
-    let (release, held) = mpsc::channel::<()>();
-    let held = std::sync::Mutex::new(held);
-    let fake = Fake::new(move |seen| {
-        if seen.rpc() == "tools/call" {
-            // Until the test ends.
-            let _ = held.lock().expect("no panic").recv();
-            return Some(String::new());
-        }
-        None
-    });
+    let (release, fake) = that_never_answers_a_call();
     let mut desk = connected(&fake, 120, 36);
     desk.keys("Esc 4 Enter");
     desk.must_show(&["calling… ⠋ 0 s; Esc cancels", "Esc cancel"]);
@@ -534,15 +539,7 @@ fn who_may_speaks_of_our_own_gate() {
 
 #[test]
 fn esc_cancels_a_call_at_once_also_from_a_field_of_the_form() {
-    let (release, held) = mpsc::channel::<()>();
-    let held = std::sync::Mutex::new(held);
-    let fake = Fake::new(move |seen| {
-        if seen.rpc() == "tools/call" {
-            let _ = held.lock().expect("no panic").recv();
-            return Some(String::new());
-        }
-        None
-    });
+    let (release, fake) = that_never_answers_a_call();
     let mut desk = connected(&fake, 120, 36);
     desk.keys("Esc 4 Tab Tab Enter 7 Enter");
     desk.must_show(&["calling…", "Esc cancels"]);

@@ -9,7 +9,7 @@ use crate::app::runs::{ProbeOrder, RunOrder, RunStop, RunWork};
 use crate::app::{App, Effect};
 use crate::gate::ports::ToolInfo;
 use crate::lab::evidence::ServerRun;
-use crate::lab::probe::{Card, Extra, Mark, PROBES, Probe, Row};
+use crate::lab::probe::{Card, Extra, Mark, PROBES, Probe, Row, planned};
 use crate::observe::Why;
 use crate::text::{self, words};
 
@@ -25,7 +25,7 @@ pub struct ProbeRun {
     pub planned: usize,
     /// The tool that it calls; `None` if it only lists the tools.
     pub tool: Option<Arc<str>>,
-    /// What a command needs to make the same probe.
+    /// The settings with which a command makes the same probe.
     pub run: ServerRun,
 }
 
@@ -78,7 +78,7 @@ impl ProbeLine<'_> {
 }
 
 /// Returns the result in a sentence. All numbers count probes: those that were planned are those that were made and those
-/// that were left out. Further checks are no probes.
+/// that were left out. Further checks do not count as probes.
 pub fn probe_summary(card: &Card, planned: usize) -> String {
     let made = card.rows.iter().filter(|row| row.mark != Mark::Skipped).count();
     let failures = match card.failures() {
@@ -97,11 +97,6 @@ pub fn probe_summary(card: &Card, planned: usize) -> String {
     let findings = Some(card.findings()).filter(|n| *n > 0).map(|n| format!(", {}", words::count(n, "finding")));
     let undecided = Some(card.undecided()).filter(|n| *n > 0).map(|n| format!(", {n} without a verdict"));
     format!("{failures} in {of}{further}{}{}", findings.unwrap_or_default(), undecided.unwrap_or_default())
-}
-
-/// How many probes a run makes.
-fn planned(is_quick: bool) -> usize {
-    PROBES.iter().filter(|probe| probe.is_quick || !is_quick).count()
 }
 
 impl App {
