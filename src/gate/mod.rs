@@ -11,6 +11,7 @@ mod key_status;
 pub mod ports;
 mod rejection;
 mod shared;
+mod signal;
 pub mod state;
 pub mod traffic;
 
@@ -37,6 +38,7 @@ pub use health::{Health, ReadFailure};
 pub use key_status::{KeyState, KeyStatus, KeysFrom};
 pub use rejection::{ForeignAnswer, OWN_CREDENTIALS, Rejection, RequestOutcome};
 pub use shared::Shared;
+pub use signal::{Listener, Signal};
 pub use state::{AcceptedIssuer, AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 
 /// The name of the gate in the lab exercise.

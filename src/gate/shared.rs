@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
-
+use super::signal::{Listener, Signal};
 use crate::auth::Rules;
 use crate::gate::AuthState;
 
@@ -14,13 +13,13 @@ pub struct Shared(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     state: Mutex<AuthState>,
-    revision: watch::Sender<u64>,
+    revision: Signal,
 }
 
 impl Shared {
     /// Creates a handle to this state.
     pub fn new(state: AuthState) -> Self {
-        Self(Arc::new(Inner { state: Mutex::new(state), revision: watch::Sender::new(0) }))
+        Self(Arc::new(Inner { state: Mutex::new(state), revision: Signal::default() }))
     }
 
     /// Reads the state. The closure must not block, because it holds the lock.
@@ -35,11 +34,7 @@ impl Shared {
             (change(&mut state), state.revision())
         };
         // Two changes may arrive here in reverse order; the last to arrive must not lower the revision.
-        self.0.revision.send_if_modified(|seen| {
-            let newer = *seen < revision;
-            *seen = revision.max(*seen);
-            newer
-        });
+        self.0.revision.raise_to(revision);
         result
     }
 
@@ -48,8 +43,8 @@ impl Shared {
         self.read(|state| Arc::clone(state.rules()))
     }
 
-    /// Returns a receiver of the state's revision, which is notified of every change from now on.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.revision.subscribe()
+    /// Returns a listener, which is woken by every change of the state from now on.
+    pub fn changes(&self) -> Listener {
+        self.0.revision.listen()
     }
 }

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use super::activity::{Activity, Record};
 use super::health::Health;
 use super::key_status::{KeyStatus, KeysFrom};
 use super::ports::Catalogue;
+use super::signal::{Listener, Signal};
 use super::traffic::{self, Traffic};
 use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::keys::{PreviousKeys, SigningKeys};
@@ -140,8 +139,8 @@ pub struct AuthState {
     health: Health,
     /// The state of the keys of issuers besides our own.
     issuer_keys: Arc<Vec<KeyStatus>>,
-    /// The notifiers that wake the sources of issuers' keys, by the issuer's name.
-    key_requests: Vec<(Option<Arc<str>>, Arc<Notify>)>,
+    /// The signals that wake the sources of issuers' keys, by the issuer's name.
+    key_requests: Vec<(Option<Arc<str>>, Signal)>,
     /// The audiences that running servers require of issuers that do not require one.
     default_audiences: Vec<DefaultAudience>,
     revision: u64,
@@ -310,19 +309,20 @@ impl AuthState {
         self.default_audiences.iter().flat_map(|default| default.places.iter().copied()).collect()
     }
 
-    /// Whether this notifier is the one of [`AuthState::key_requests`]: its issuer has not been replaced or removed.
-    pub fn is_requested_by(&self, requests: &Arc<Notify>) -> bool {
-        self.key_requests.iter().any(|(_, known)| Arc::ptr_eq(known, requests))
+    /// Whether this listener is still one of [`AuthState::key_requests`]: its issuer has not been replaced or removed.
+    pub fn is_requested_by(&self, requests: &Listener) -> bool {
+        self.key_requests.iter().any(|(_, signal)| signal.is_heard_by(requests))
     }
 
-    /// Returns what is notified when newer keys of an issuer are requested.
-    pub fn key_requests(&mut self, issuer: Option<Arc<str>>) -> Arc<Notify> {
-        if let Some((_, notify)) = self.key_requests.iter().find(|(known, _)| *known == issuer) {
-            return Arc::clone(notify);
+    /// Returns a listener, which is woken when newer keys of an issuer are requested.
+    pub fn key_requests(&mut self, issuer: Option<Arc<str>>) -> Listener {
+        if let Some((_, signal)) = self.key_requests.iter().find(|(known, _)| *known == issuer) {
+            return signal.listen();
         }
-        let notify = Arc::new(Notify::new());
-        self.key_requests.push((issuer, Arc::clone(&notify)));
-        notify
+        let signal = Signal::default();
+        let requests = signal.listen();
+        self.key_requests.push((issuer, signal));
+        requests
     }
 
     /// Requests newer keys of the issuer that a token names, because its key is unknown. Does not wait; the source
@@ -331,9 +331,15 @@ impl AuthState {
         if self.key_requests.is_empty() {
             return;
         }
-        let name = rules.issuer_of(token).map(|issuer| issuer.name.as_ref());
-        if let Some((_, notify)) = self.key_requests.iter().find(|(known, _)| name == Some(known.as_ref())) {
-            notify.notify_one();
+        if let Some(issuer) = rules.issuer_of(token) {
+            self.request_keys_of(issuer.name.as_deref());
+        }
+    }
+
+    /// Requests newer keys of an issuer. Does nothing for issuers without a source of keys.
+    pub fn request_keys_of(&self, issuer: Option<&str>) {
+        if let Some((_, signal)) = self.key_requests.iter().find(|(known, _)| known.as_deref() == issuer) {
+            signal.raise();
         }
     }
 

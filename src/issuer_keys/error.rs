@@ -1,6 +1,7 @@
 //! Why keys could not be read.
 
 use std::io;
+use std::time::Duration;
 
 use super::source::UrlError;
 use crate::auth::keys::PublicFileError;
@@ -13,8 +14,8 @@ use crate::text::{self, cause};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what the fields are")]
 pub enum FetchError {
-    #[error("{from}: no complete answer within {} s", super::TIMEOUT.as_secs())]
-    TimedOut { from: String },
+    #[error("{from}: no complete answer within {} s", within.as_secs_f32())]
+    TimedOut { from: String, within: Duration },
     #[error("{url}: {why}")]
     Connection { url: String, why: String },
     #[error("{url}: expected status 200, got {status}")]

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::error::{FetchError, of_file};
 use super::schedule::Lifetime;
 use super::source::{checked, shown, well_known};
-use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys, TIMEOUT};
+use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys};
 use crate::auth::KeyOrigin;
 use crate::auth::algorithm::Family;
 use crate::auth::keys::jwk::{self, KeysRead};
@@ -39,12 +39,12 @@ pub struct Fetched {
     pub lifetime: Lifetime,
 }
 
-/// Reads the keys of a source once, within [`TIMEOUT`].
+/// Reads the keys of a source once, within its time-out.
 pub async fn fetch(remote: &RemoteKeys) -> Result<Fetched, FetchError> {
     Fetcher::new(remote)?.fetch().await
 }
 
-/// Reads the keys of a source once, and returns within [`TIMEOUT`]. For programs without a runtime.
+/// Reads the keys of a source once, and returns within its time-out. For programs without a runtime.
 pub fn fetch_once(remote: &RemoteKeys) -> Result<KeysRead, FetchError> {
     let read = || {
         let failed = |error: io::Error| FetchError::Client(ClientError::Setup(cause(&error)));
@@ -63,6 +63,8 @@ pub struct Fetcher {
     source: KeySource,
     /// Whether a file with a shared secret is accepted even if other users can read it.
     others_may_read: bool,
+    /// How long one reading may take.
+    timeout: Duration,
     /// The client; `None` for a file.
     client: Option<Client>,
 }
@@ -74,12 +76,14 @@ impl Fetcher {
             KeySource::File(_) => None,
             _ => Some(client(remote)?),
         };
-        Ok(Self { source: remote.source.clone(), others_may_read: remote.settings.others_may_read, client })
+        let settings = &remote.settings;
+        let (others_may_read, timeout) = (settings.others_may_read, settings.timeout);
+        Ok(Self { source: remote.source.clone(), others_may_read, timeout, client })
     }
 
-    /// Reads the keys, within [`TIMEOUT`].
+    /// Reads the keys, within the source's time-out.
     pub async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let fetched = timeout(TIMEOUT, async {
+        let fetched = timeout(self.timeout, async {
             match (&self.source, &self.client) {
                 (KeySource::File(path), _) => file(path, self.others_may_read),
                 (KeySource::Jwks(url), Some(client)) => jwks(client, url).await,
@@ -90,7 +94,8 @@ impl Fetcher {
                 (_, None) => Err(ClientError::Setup("it is missing".to_owned()).into()),
             }
         });
-        let fetched = fetched.await.unwrap_or_else(|_| Err(FetchError::TimedOut { from: self.source.to_string() }))?;
+        let late = |_| Err(FetchError::TimedOut { from: self.source.to_string(), within: self.timeout });
+        let fetched = fetched.await.unwrap_or_else(late)?;
         if fetched.read.keys.is_empty() {
             // Most likely a mistake of the server, for which the previous keys must not be dropped.
             return Err(FetchError::NoKeys { from: self.source.to_string(), refused: fetched.read.refused });

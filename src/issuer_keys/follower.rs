@@ -16,7 +16,7 @@ use super::cache::KeyCache;
 use super::error::FetchError;
 use super::fetch::{Fetched, Fetcher};
 use super::{FetchSettings, KeySource, RemoteKeys};
-use crate::gate::{AcceptedIssuer, Gate};
+use crate::gate::{AcceptedIssuer, Gate, Listener};
 use crate::watch::Watch;
 
 /// Keeps the keys of issuers current on a thread, until it is dropped. Issuers can be added and removed at any time.
@@ -146,9 +146,9 @@ fn thread() -> io::Result<(Handle, oneshot::Sender<()>)> {
 /// Keeps the keys of one issuer current. Runs until it is dropped.
 fn follow(gate: Gate, remote: RemoteKeys, mut cache: KeyCache, refresh: Arc<Notify>) -> impl Future<Output = ()> {
     // At once, and not when the task begins: the issuer may be replaced or removed by then.
-    let requested = gate.shared().update(|state| state.key_requests(remote.issuer.clone()));
+    let mut requested = gate.shared().update(|state| state.key_requests(remote.issuer.clone()));
     async move {
-        let source = Source { gate: &gate, requested: &requested };
+        let source = Source { gate: &gate, requested: requested.clone() };
         let mut file = match &remote.source {
             KeySource::File(path) => Watch::new(path.clone()),
             _ => Watch::nothing(),
@@ -173,7 +173,7 @@ fn follow(gate: Gate, remote: RemoteKeys, mut cache: KeyCache, refresh: Arc<Noti
             }
             tokio::select! {
                 () = until(&gate, cache.schedule.wakes(now)) => source.publish(&mut cache),
-                () = requested.notified() => {
+                () = heard(&mut requested) => {
                     // Only if it changes the plan: this happens for each token of a flood, and a publication wakes the
                     // console.
                     if cache.schedule.unknown_key(gate.clock().monotonic()) {
@@ -195,7 +195,7 @@ fn follow(gate: Gate, remote: RemoteKeys, mut cache: KeyCache, refresh: Arc<Noti
 struct Source<'a> {
     gate: &'a Gate,
     /// Identifies the task in the shared state.
-    requested: &'a Arc<Notify>,
+    requested: Listener,
 }
 
 impl Source<'_> {
@@ -226,10 +226,17 @@ impl Source<'_> {
         let status = cache.status(now, real);
         self.gate.shared().update(|state| {
             // The user may have replaced or removed the issuer while the keys were read.
-            if state.is_requested_by(self.requested) {
+            if state.is_requested_by(&self.requested) {
                 state.set_issuer_keys(&keys, status);
             }
         });
+    }
+}
+
+/// Waits for the next request. There is none after the issuer was replaced or removed.
+async fn heard(requests: &mut Listener) {
+    if !requests.changed().await {
+        pending::<()>().await;
     }
 }
 

@@ -55,11 +55,13 @@ pub struct FetchSettings {
     /// How long the keys are used at most after their refresh was due. Afterwards, until a refresh succeeds, no token of
     /// this issuer can be verified.
     pub max_stale: Duration,
+    /// How long one reading may take.
+    pub timeout: Duration,
 }
 
 impl Default for FetchSettings {
     fn default() -> Self {
-        Self { ca_file: None, others_may_read: false, max_stale: DEFAULT_MAX_STALE }
+        Self { ca_file: None, others_may_read: false, max_stale: DEFAULT_MAX_STALE, timeout: TIMEOUT }
     }
 }
 

@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::Tool;
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::judgement::Judgement;
 use crate::auth::TokenId;
-use crate::gate::Gate;
+use crate::gate::{Gate, Listener};
 
 /// The most open subscriptions of one token. Each occupies a connection.
 const MOST_OF_TOKEN: usize = 8;
@@ -61,7 +60,7 @@ pub struct ToolWatch {
     gate: Gate,
     judgement: Arc<Judgement>,
     seen: Vec<Tool>,
-    revisions: watch::Receiver<u64>,
+    revisions: Listener,
 }
 
 impl ToolWatch {
@@ -86,7 +85,7 @@ impl ToolWatch {
                 return true;
             }
             tokio::select! {
-                changed = self.revisions.changed() => if changed.is_err() { return false },
+                goes_on = self.revisions.changed() => if !goes_on { return false },
                 () = sleep(left) => {}
             }
         }

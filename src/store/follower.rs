@@ -402,7 +402,7 @@ mod tests {
         let mut revisions = shared.changes();
         while !shared.read(&is_so) {
             let noticed = tokio::time::timeout(Duration::from_secs(30), revisions.changed()).await;
-            noticed.expect("it comes to be so").expect("the state is there");
+            assert!(noticed.expect("it comes to be so"), "the state is there");
         }
     }
 

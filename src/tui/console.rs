@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use ratatui::layout::Rect;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::burst::{Burst, is_undecided};
@@ -23,6 +22,7 @@ use super::screen::{ASK_BACKGROUND, Frame, osc_52};
 use super::signals::{HANG_UP, HangUp, SignalRequest, Signals};
 use super::terminal::{Modes, StopTarget, can_be_continued, forget_input, has_hung_up, mouse, size, stop};
 use super::{Start, TuiError, effects};
+use crate::gate::Listener;
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
 use crate::config::SigningFile;
@@ -104,7 +104,7 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
 struct Sources {
     signals: Signals,
     hang_up: HangUp,
-    changes: watch::Receiver<u64>,
+    changes: Listener,
     progress: ProgressReceiver,
 }
 
@@ -240,14 +240,14 @@ impl Console<'_> {
 
     /// Reads the clock, synchronizes the app and passes it the messages. Does nothing without a message, a change or a
     /// due time.
-    fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
+    fn turn(&mut self, told: Vec<Msg>, changes: &mut Listener) -> Result<(), TuiError> {
         let (now, mono) = self.clock.both();
         let has_come = [self.next_change, self.next_deed].into_iter().flatten().any(|moment| moment <= mono);
         if has_come {
             // The next frame sets this again; until then it must not wake the loop.
             self.next_change = None;
         }
-        let is_behind = take(changes);
+        let is_behind = changes.take();
         if told.is_empty() && !has_come && !is_behind {
             return Ok(());
         }
@@ -258,7 +258,7 @@ impl Console<'_> {
         let woke = has_come.then_some(Msg::Woke);
         self.tell(woke.into_iter().chain(told).collect())?;
         // Includes the changes that effects have just made to the shared state.
-        if take(changes) {
+        if changes.take() {
             effects::sync(&mut self.app, &self.outside.gate);
         }
         self.is_stale = true;
@@ -341,22 +341,13 @@ impl Console<'_> {
     }
 }
 
-/// Waits for a change of the shared state, and leaves it for [`take`].
-async fn changed(changes: &mut watch::Receiver<u64>) {
-    if changes.changed().await.is_ok() {
+/// Waits for a change of the shared state, and leaves it for [`Listener::take`].
+async fn changed(changes: &mut Listener) {
+    if changes.changed().await {
         changes.mark_changed();
     } else {
         std::future::pending::<()>().await;
     }
-}
-
-/// Returns whether the shared state has changed since the last call.
-fn take(changes: &mut watch::Receiver<u64>) -> bool {
-    let has_changed = changes.has_changed().unwrap_or(false);
-    if has_changed {
-        changes.mark_unchanged();
-    }
-    has_changed
 }
 
 async fn pause(nap: Option<Duration>) {
