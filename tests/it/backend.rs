@@ -11,7 +11,7 @@ use portcullis::gate::ports::{Arguments, Backend, BoxFuture, Responder, ToolErro
 use portcullis::gate::{Origin, RawArguments, Source};
 use serde_json::{Value, json};
 
-use crate::desk::waits;
+use crate::forge::waits;
 use crate::forge::{NOW, rules, signer};
 
 /// A backend whose tools answer only when polled twice, with the caller and the arguments.

@@ -68,3 +68,21 @@ pub fn token(payload: impl AsRef<[u8]>) -> String {
 pub fn claims(further: &str) -> String {
     format!(r#"{{{further}"user_id":"user123","permissions":["user"],"exp":{EXP}}}"#)
 }
+
+/// Runs a future to its end, without a runtime.
+pub fn waits<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            std::task::Poll::Ready(result) => return result,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::msg::{KitFor, KitRequest};
-use portcullis::app::{Effect, Msg, update};
 use portcullis::auth::algorithm::Family;
 use portcullis::auth::keys::{Components, jwk, public_key_info, public_pem};
 use portcullis::auth::{
@@ -24,7 +22,6 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Map, Value};
 
-use crate::desk::Desk;
 use crate::forge::{NOW, SECRET, mac, rules, signer, signer_of};
 
 fn identity(user: &str, permissions: &[&str]) -> Identity {
@@ -44,9 +41,13 @@ fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Observation) -> Vec<&'sta
     card.lines.iter().filter(|line| !line.passed()).map(|line| line.name).collect()
 }
 
+#[cfg(feature = "program")]
 #[test]
 fn a_scorecard_is_judged_by_the_rules_at_the_beginning_of_its_run() {
-    let mut desk = Desk::new(120, 36);
+    use portcullis::app::msg::{KitFor, KitRequest};
+    use portcullis::app::{Effect, Msg, update};
+
+    let mut desk = crate::desk::Desk::new(120, 36);
     let made = Ok(kit(&desk.app.auth.rules, "read_data", crate::desk::START));
     let request = KitRequest {
         identity: identity("user123", &["user"]),

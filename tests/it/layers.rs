@@ -349,3 +349,35 @@ fn no_two_files_import_each_other() {
     let circles: Vec<_> = edges.iter().filter(|(from, to)| from < to && edges.contains(&(*to, *from))).collect();
     assert!(circles.is_empty(), "these files import each other: {circles:?}");
 }
+
+/// The modules of the library without the feature `program`.
+const CORE: [&str; 8] = ["auth", "backend", "clock", "gate", "lab", "observe", "report", "text"];
+
+#[test]
+fn the_core_needs_neither_a_module_nor_a_crate_of_the_program() {
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().expect("a manifest");
+    let of_program = |(name, details): (&String, &toml::Value)| {
+        let is_optional = details.get("optional").and_then(toml::Value::as_bool) == Some(true);
+        is_optional.then(|| format!("{}::", name.replace('-', "_")))
+    };
+    let crates = manifest["dependencies"].as_table().expect("a table");
+    let crates: Vec<String> = crates.iter().filter_map(of_program).collect();
+    assert!(crates.contains(&"tokio::".to_owned()), "{crates:?}");
+    let mut read = 0;
+    for source in sources().iter().filter(|source| CORE.contains(&&*source.module)) {
+        read += 1;
+        let (name, text) = (&source.name, code(&source.text).collect::<Vec<_>>().join("\n"));
+        let upper: Vec<String> = imports(&text).into_iter().filter(|module| is_of_program(module)).collect();
+        assert!(upper.is_empty(), "{name} imports {upper:?}");
+        let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+        let used: Vec<&String> =
+            crates.iter().filter(|crate_| words().any(|word| word.starts_with(&***crate_))).collect();
+        assert!(used.is_empty(), "{name} uses {used:?}");
+    }
+    assert!(read > 80, "only {read} files");
+}
+
+/// Whether this is a module that exists only with the feature `program`.
+fn is_of_program(module: &str) -> bool {
+    MAY_IMPORT.iter().any(|(known, _)| *known == module) && !CORE.contains(&module)
+}

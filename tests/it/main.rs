@@ -1,43 +1,28 @@
-//! Tests of the whole program and library from outside.
+//! Tests of the whole program and library from outside. Those of the library alone also run without the feature
+//! `program`.
 
 mod backend;
-mod calling;
-mod cli;
 mod contract;
-mod desk;
-mod drills;
-mod edits;
-mod ending;
 mod findings;
-mod foreign;
 mod forge;
-mod held;
 mod host;
 mod hostile;
-mod independent;
-mod issuer_keys;
-mod issuers_pane;
 mod key_files;
 mod kit;
-mod lab;
 mod layers;
-mod materials;
-mod matrix;
-mod navigating;
-mod operator;
-mod pastes;
 mod properties;
 mod providers;
-mod pty;
 mod pyjwt;
 mod reading;
-mod readme;
 mod reasons;
-mod revoking;
-mod rotating;
-mod screens;
-mod serving;
-mod shown;
-mod times;
 mod vectors;
-mod words;
+
+/// Declares the tests that need the program.
+macro_rules! program {
+    ($($module:ident)*) => { $(#[cfg(feature = "program")] mod $module;)* };
+}
+
+program! {
+    calling cli desk documented drills edits ending foreign held independent issuer_keys issuers_pane lab materials
+    matrix navigating operator pastes pty readme revoking rotating screens serving shown times words
+}

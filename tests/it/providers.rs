@@ -10,11 +10,10 @@ use portcullis::auth::explain::mapped;
 use portcullis::auth::keys::jwk::{self, KeySource};
 use portcullis::auth::keys::{Components, Generated};
 use portcullis::auth::mapping::guess;
-use portcullis::auth::{Audience, Issuer, Issuers, KeyOrigin, KeySet, Mapping, Policy, Signer};
+use portcullis::auth::{Audience, Issuer, Issuers, KeyOrigin, KeySet, Mapping, Signer};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
 use crate::forge::{NOW, b64, mac};
 
 /// An issuer's key pair, with the `kid` of its tokens.
@@ -259,16 +258,18 @@ fn tokens_that_a_shared_secret_verifies_and_those_with_an_empty_kid_are_accepted
     }
 }
 
+#[cfg(feature = "program")]
 #[test]
 fn the_console_shows_a_foreign_token_with_the_claims_that_count() {
     let pair = Pair::new(Algorithm::Rs256, "k1");
-    let policy = Policy::parse("[tools.read_data]\npermissions = [\"orders:read\"]\n").expect("a policy");
+    let policy =
+        portcullis::auth::Policy::parse("[tools.read_data]\npermissions = [\"orders:read\"]\n").expect("a policy");
     let other = issuer("https://as.example", "standard", &pair);
     let own = Rules::new(&Signer::hs256(crate::forge::SECRET, KeyOrigin::Program).expect("a key"));
     let issuers = own.issuers.with(other).expect("another name");
     let payload = claims(json!({"iss":"https://as.example","sub":"buyer","scope":"orders:read openid"}));
     for (columns, rows) in [(80, 24), (120, 36)] {
-        let mut desk = Desk::with(
+        let mut desk = crate::desk::Desk::with(
             Rules { policy: Arc::new(policy.clone()), issuers: issuers.clone(), ..own.clone() },
             columns,
             rows,
