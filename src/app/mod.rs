@@ -1,4 +1,4 @@
-//! The console's state and its one [`update`]: no I/O, no clock, no drawing.
+//! The console's state and its one [`update()`]: no I/O, no clock, no drawing.
 //!
 //! A [`Msg`] comes in, [`Effect`]s go out; their results return as messages. The view draws from `&App` and returns a
 //! [`FrameInfo`] with facts that only drawing knows.

@@ -1,6 +1,6 @@
 //! The report of a test run: cases with their results, and the formats that other programs read.
 //!
-//! Instruments make a [`Report`]; commands write it with [`junit`], [`tap`], [`markdown`] or [`json_lines`]. It is pure:
+//! Instruments make a [`Report`]; commands write it with [`junit()`], [`tap`], [`markdown`] or [`json_lines`]. It is pure:
 //! it reads no clock and writes no file. A report is shared with others, so every text that it takes is made safe to
 //! show, and tokens in it are replaced by their IDs.
 
