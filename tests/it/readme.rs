@@ -53,10 +53,11 @@ fn the_policy_shown_is_the_built_in_one() {
 }
 
 /// Options of other programs in the docs: cargo, kubectl and gcloud.
-const OF_OTHERS: [&str; 9] = [
+const OF_OTHERS: [&str; 10] = [
     "--release",
     "--path",
     "--example",
+    "--profile",
     "--no-default-features",
     "--raw",
     "--namespace",
