@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::ColorChoice;
 use portcullis::app::{App, InitialState, Times, keymap};
-use portcullis::cli::{CliError, Command, Context, Environment, Exit, GateWithClock, Options, Runner};
+use portcullis::cli::{
+    CliError, Command, Context, Environment, Exit, GateWithClock, Options, Runner, answer_completions,
+};
 use portcullis::clock;
 use portcullis::config::WritableFile;
 use portcullis::gate::Snapshot;
@@ -18,6 +20,10 @@ use portcullis::tui::{self, Start, effects};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
+    // Before anything else: the line that a shell completes must not have any other effect.
+    if let Some(exit) = answer_completions(&mut io::stdout()) {
+        return ExitCode::from(exit as u8);
+    }
     // A server may have more clients than the usual soft limit on file descriptors allows.
     let descriptors = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
+use super::group;
 use super::target::TargetOptions;
 use super::values::{
     Rate, algorithm, denial, duration, expected_answer, expected_decision, listing, rate, span, time, when,
@@ -58,19 +59,19 @@ pub struct IssueArgs {
     pub jti: Option<String>,
 
     /// Algorithm, which must fit the key [default: HS256 for a secret, the usual one for other keys]
-    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    #[arg(long, value_name = "ALG", value_parser = algorithm, help_heading = group::HEADER)]
     pub alg: Option<Algorithm>,
 
     /// Key ID of the header (kid), instead of the key's own
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = group::HEADER)]
     pub kid: Option<String>,
 
     /// Type of the header (typ), such as at+jwt [default: JWT]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", help_heading = group::HEADER)]
     pub typ: Option<String>,
 
     /// Another member of the header, with a JSON value; alg cannot be set. Repeatable
-    #[arg(long = "header", value_name = "NAME=JSON")]
+    #[arg(long = "header", value_name = "NAME=JSON", help_heading = group::HEADER)]
     pub headers: Vec<String>,
 }
 
@@ -180,7 +181,7 @@ pub struct WhyArgs {
 
 /// The report of a command for other programs.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Reports")]
+#[command(next_help_heading = group::REPORT)]
 pub struct ReportOptions {
     /// Also write the results to this file, as JUnit XML
     #[arg(long, value_name = "FILE")]
@@ -210,15 +211,6 @@ pub struct MatrixArgs {
     #[arg(long, conflicts_with = "tap")]
     pub csv: bool,
 
-    /// With another server: call every tool for real with every token, also those that may change something; otherwise only
-    /// read-only ones are called
-    #[arg(long)]
-    pub yes: bool,
-
-    /// With another server: write a policy file from what was observed, with expectations; the file must not exist
-    #[arg(long, value_name = "FILE")]
-    pub write_policy: Option<PathBuf>,
-
     /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
@@ -226,6 +218,15 @@ pub struct MatrixArgs {
     /// The server.
     #[command(flatten)]
     pub server: TargetOptions,
+
+    /// Call every tool for real with every token, also those that may change something; otherwise only
+    /// read-only ones are called
+    #[arg(long, help_heading = group::TARGET)]
+    pub yes: bool,
+
+    /// Write a policy file from what was observed, with expectations; the file must not exist
+    #[arg(long, value_name = "FILE", help_heading = group::TARGET)]
+    pub write_policy: Option<PathBuf>,
 }
 
 /// Call a tool before and after a token expires; find when the gate starts to refuse it
@@ -295,27 +296,6 @@ pub struct TestkitArgs {
     #[arg(long, requires = "run")]
     pub markdown: bool,
 
-    /// With another server: a good token to model the others on. Without the server's key, only probes that need no key
-    /// are made
-    #[arg(long, value_name = "TOKEN", requires = "run")]
-    pub like: Option<String>,
-
-    /// With another server: arguments of the call, as a JSON object [default: an example that fits the tool's schema]
-    #[arg(long, value_name = "JSON", requires = "tool")]
-    pub arguments: Option<String>,
-
-    /// With another server: make only the most important probes
-    #[arg(long, requires = "run")]
-    pub quick: bool,
-
-    /// With another server: findings count as failures
-    #[arg(long, requires = "run")]
-    pub strict: bool,
-
-    /// Probe a server on another machine without asking
-    #[arg(long, requires = "run")]
-    pub yes: bool,
-
     /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
@@ -323,6 +303,27 @@ pub struct TestkitArgs {
     /// The server.
     #[command(flatten)]
     pub server: TargetOptions,
+
+    /// A good token to model the others on. Without the server's key, only probes that need no key
+    /// are made
+    #[arg(long, value_name = "TOKEN", requires = "run", help_heading = group::TARGET)]
+    pub like: Option<String>,
+
+    /// Arguments of the call, as a JSON object [default: an example that fits the tool's schema]
+    #[arg(long, value_name = "JSON", requires = "tool", help_heading = group::TARGET)]
+    pub arguments: Option<String>,
+
+    /// Make only the most important probes
+    #[arg(long, requires = "run", help_heading = group::TARGET)]
+    pub quick: bool,
+
+    /// Findings count as failures
+    #[arg(long, requires = "run", help_heading = group::TARGET)]
+    pub strict: bool,
+
+    /// Probe a server on another machine without asking
+    #[arg(long, requires = "run", help_heading = group::TARGET)]
+    pub yes: bool,
 }
 
 impl TestkitArgs {
@@ -418,7 +419,7 @@ pub struct ServeArgs {
 
 /// The options of the server.
 #[derive(Clone, Debug, Default, PartialEq, Args)]
-#[command(next_help_heading = "Server options")]
+#[command(next_help_heading = group::SERVING)]
 pub struct ServerOptions {
     /// How refusals are sent: http as a status, tool as a tool result, auto as whichever the client handles [default:
     /// http]

@@ -36,6 +36,10 @@ pub struct Environment {
     pub token: Option<String>,
     /// `PORTCULLIS_CONFIG`.
     pub config: Option<PathBuf>,
+    /// `SHELL`, the path of the login shell.
+    pub shell: Option<String>,
+    /// `SOURCE_DATE_EPOCH`, if it is a number of seconds.
+    pub source_date: Option<NumericDate>,
     /// Whether `NO_COLOR` is set and not empty.
     pub no_colour: bool,
     /// The terminal's properties from `COLORTERM` and `COLORFGBG`.
@@ -55,6 +59,10 @@ impl Environment {
             secret: config::secret_variable(),
             token: text("PORTCULLIS_TOKEN"),
             config: variable(CONFIG_VARIABLE).map(Into::into),
+            shell: text("SHELL"),
+            source_date: text("SOURCE_DATE_EPOCH")
+                .and_then(|seconds| seconds.parse().ok())
+                .map(NumericDate::from_seconds),
             no_colour: variable("NO_COLOR").is_some(),
             look: Look {
                 background: text("COLORFGBG").as_deref().and_then(Background::from_colorfgbg),

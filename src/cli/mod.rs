@@ -12,11 +12,14 @@ macro_rules! examples {
 
 mod arguments;
 mod call;
+mod candidates;
 mod check;
+mod completions;
 mod context;
 mod drill;
 mod drill_result;
 mod expect;
+pub mod group;
 mod inspect;
 mod issue;
 mod json;
@@ -27,6 +30,7 @@ mod options;
 mod paint;
 mod policy;
 mod probe;
+mod reference;
 mod report;
 mod revoke;
 mod serve;
@@ -47,6 +51,7 @@ use clap::ColorChoice;
 
 use crate::auth::keys::SignerOptions;
 use crate::auth::{Algorithm, IssueError, Signer, Verdict};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, ConfigError};
 use crate::lab::test_plan::PlanError;
 use crate::observe::{Observation, Observed};
@@ -58,10 +63,12 @@ use crate::target::TargetError;
 use crate::text;
 
 use arguments::{KeysCommand, PolicyCommand, ServerOptions};
+pub use completions::answer as answer_completions;
 pub use context::{Context, Environment, GateWithClock};
 use options::Settings;
 pub use options::{Command, Options};
 use paint::Paint;
+pub use reference::{FILES, VARIABLES, files_markdown, variables_markdown};
 
 /// The exit code of the process. The numbers are an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,8 +260,11 @@ impl Runner<'_> {
             Command::Keys(KeysCommand::Jwks(args)) if !args.files.is_empty() => {
                 return keys::jwks_of_files(self, args, settings);
             }
-            Command::Completions { shell } => return manual::completions(self.out, *shell),
-            Command::Man { dir } => return manual::man(self.out, dir.as_deref()),
+            Command::Completions { shell } => return completions::run(self, *shell),
+            Command::Man { dir } => {
+                let date = self.environment.source_date.unwrap_or_else(|| SystemClock::new().now());
+                return manual::man(self.out, dir.as_deref(), date);
+            }
             _ => {}
         }
         let key = match command {

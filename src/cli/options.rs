@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::EXITS;
@@ -13,8 +13,11 @@ use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
     ServeArgs, ServerOptions, TestArgs, TestkitArgs, ToolsArgs, WhyArgs,
 };
+use super::reference::{Scope, VARIABLES, Variable};
+use super::group;
 use super::target::TargetOptions;
 use super::values::{duration, instant, theme};
+use crate::auth::mapping::{PRESETS, STANDARD};
 use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
 use crate::config::{self, IssuerConfig, IssuerError, KeysFrom};
 use crate::endpoint::Address;
@@ -24,31 +27,52 @@ use crate::look::ThemeChoice;
 ///
 /// Without a command, the console starts. Without a secret, it generates a key that is discarded on exit.
 #[derive(Debug, Default, Parser)]
-#[command(version, about, long_about, after_help = after_help(), max_term_width = 100)]
+#[command(
+    version,
+    about,
+    long_about,
+    after_help = after_help(),
+    after_long_help = after_long_help(),
+    override_usage = "portcullis [OPTIONS] [COMMAND]\n       portcullis [OPTIONS] -- PROGRAM [ARGUMENTS]",
+    max_term_width = 100,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    // `-h` is a summary: a command's own options and the general ones.
+    mut_args(|option| { let is_shown = is_in_summary(&option); option.hide_short_help(!is_shown) })
+)]
 pub struct Options {
+    // Declared here and not left to clap, which would put them into a group without a name.
+    /// Print help: a summary with -h, everything with --help
+    #[arg(short, long, global = true, action = ArgAction::Help, help_heading = group::GENERAL, display_order = 998)]
+    pub help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = group::GENERAL, display_order = 999)]
+    pub version: Option<bool>,
+
     /// Start the console with a token for each permission of the policy, one without, and one that expires in 60 seconds
-    #[arg(long)]
+    #[arg(long, help_heading = group::CONSOLE)]
     pub demo: bool,
 
     /// Also serve MCP, at 127.0.0.1:8640 or the given address
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8640")]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8640", help_heading = group::CONSOLE)]
     pub serve: Option<Address>,
 
     /// Colours of the console: auto (by the terminal's background), dark, light, contrast or plain [default: auto]
-    #[arg(long, value_name = "THEME", value_parser = theme)]
+    #[arg(long, value_name = "THEME", value_parser = theme, help_heading = group::CONSOLE)]
     pub theme: Option<ThemeChoice>,
 
-    /// The options of the server.
+    /// The options of every command.
     #[command(flatten)]
-    pub server: ServerOptions,
+    pub settings: Settings,
 
     /// The server that calls of the console go to at the start.
     #[command(flatten)]
     pub target: TargetOptions,
 
-    /// The general options.
+    /// The options of the server.
     #[command(flatten)]
-    pub settings: Settings,
+    pub server: ServerOptions,
 
     /// The command to run instead of the console.
     #[command(subcommand)]
@@ -66,105 +90,117 @@ impl Options {
     }
 }
 
-/// The text below the list of options.
-fn after_help() -> String {
-    let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8));
-    format!("{ENVIRONMENT}{}", exits.concat())
+/// Whether `-h` shows an option of the program: the others are in `--help`.
+fn is_in_summary(option: &Arg) -> bool {
+    option.get_help_heading().is_none_or(|group| [group::GENERAL, group::CONSOLE].contains(&group))
 }
 
-const ENVIRONMENT: &str = "\
-Environment:
-  PORTCULLIS_SECRET  the signing secret, if neither --secret-file nor --signing-key is given
-  PORTCULLIS_TOKEN   the token, if none is given as an argument
-  PORTCULLIS_CONFIG  the configuration file, if --config is not given
-  NO_COLOR           disables colour, unless --color always
+/// The text below the options in `portcullis -h`.
+fn after_help() -> String {
+    format!(
+        "{EXAMPLES}\n\nMore:\n  portcullis COMMAND -h  the options of a command\n  portcullis --help      all options, \
+         environment, files and exit codes\n  portcullis man         the manual"
+    )
+}
 
-Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or
-~/.config). Keys: secret-file or signing-key, old-secret-file, policy, lifetime, leeway, issuer,
-audience, max-token-size, issuers, state, theme, keys. Relative paths start at the file's directory.
+/// The text below the options in `portcullis --help`.
+fn after_long_help() -> String {
+    let variables = VARIABLES.iter().filter(|row| row.scope == Scope::Program);
+    let line = |row: &Variable| format!("\n  {:<18} {}", row.names.join(", "), row.effect.replace('`', ""));
+    let variables = variables.map(line).collect::<Vec<_>>().concat();
+    let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8)).concat();
+    format!(
+        "{EXAMPLES}\n\nEnvironment (portcullis man lists all variables):{variables}\n\n{FORMATS}\n\nExit codes:{exits}"
+    )
+}
 
-Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"…\"] lists the
-permissions, any one of which allows a call. Optional: description, schema (JSON Schema) and
-stub = true (the gate itself answers by echoing). [permissions.NAME] may set description and
-implies = [\"…\"]. [[expect]] sets user or permissions, tool, and outcome = \"allowed\" or
-\"forbidden\". The built-in policy: read_data (user or admin), write_data (admin),
+const EXAMPLES: &str = examples!(
+    "portcullis --demo\n  portcullis --policy policy.toml --secret-file secret\n  portcullis check @token.txt write_data --secret-file secret"
+);
+
+/// The formats of files and values: paragraphs that the reader wraps.
+pub const FORMATS: &str = "\
+Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or ~/.config). Keys: \
+secret-file or signing-key, old-secret-file, policy, lifetime, leeway, issuer, audience, max-token-size, issuers, \
+targets, state, theme, keys. Relative paths start at the file's directory.
+
+Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"...\"] lists the permissions, any one of \
+which allows a call. Optional: description, schema (JSON Schema) and stub = true (the gate itself answers by echoing). \
+[permissions.NAME] may set description and implies = [\"...\"]. [[expect]] sets user or permissions, tool, and \
+outcome = \"allowed\" or \"forbidden\". The built-in policy: read_data (user or admin), write_data (admin), \
 delete_data (admin).
 
-A secret is plain text, hex: and hex digits, or b64: and base64.
-Durations are written as 90s, 15m, 1h, 7d or 1h30m.
-
-Exit codes:";
+A secret is plain text, hex: and hex digits, or b64: and base64. Durations are written as 90s, 15m, 1h, 7d or 1h30m.";
 
 /// Options of every command, before its name and behind it; one behind the name overrides one before it.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "General options")]
 pub struct Settings {
     /// File with the signing secret; a trailing line break is ignored
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = group::GENERAL)]
     pub secret_file: Option<PathBuf>,
 
-    /// File with an earlier secret, which verifies tokens but signs none; repeatable
-    #[arg(long = "old-secret-file", global = true, value_name = "FILE")]
-    pub old_secret_files: Vec<PathBuf>,
-
     /// File with the private key that signs tokens, instead of a secret: PEM, DER or JWK, for RSA, EC or Ed25519
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = group::GENERAL)]
     pub signing_key: Option<PathBuf>,
 
-    /// Accept the file with the secret or private key even if other users can read it
-    #[arg(long, global = true)]
-    pub insecure_secret_file: bool,
-
     /// Policy file, instead of the built-in policy
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = group::GENERAL)]
     pub policy: Option<PathBuf>,
 
+    /// File that stores revocations; created by the first revocation
+    #[arg(long, global = true, value_name = "FILE", help_heading = group::GENERAL)]
+    pub state: Option<PathBuf>,
+
     /// Configuration file, instead of the default one
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = group::GENERAL)]
     pub config: Option<PathBuf>,
 
-    /// Tolerance for clock differences, at most 300s [default: 0s]
-    #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true)]
-    pub leeway: Option<Leeway>,
+    /// Print JSON, one object per line
+    #[arg(long, global = true, help_heading = group::GENERAL)]
+    pub json: bool,
+
+    /// When to use colour [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", help_heading = group::GENERAL)]
+    pub color: Option<ColorChoice>,
+
+    /// File with an earlier secret, which verifies tokens but signs none; repeatable
+    #[arg(long = "old-secret-file", global = true, value_name = "FILE", help_heading = group::KEYS)]
+    pub old_secret_files: Vec<PathBuf>,
+
+    /// Accept the file with the secret or private key even if other users can read it
+    #[arg(long, global = true, help_heading = group::KEYS)]
+    pub insecure_secret_file: bool,
 
     /// Issuer (iss) required of our own tokens, and set in issued ones
-    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = group::KEYS)]
     pub issuer: Option<String>,
 
     /// Accepted audience (aud); repeatable. Every token must name at least one; `issue` sets all, the console only the
     /// first
-    #[arg(long = "audience", global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long = "audience", global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = group::KEYS)]
     pub audiences: Vec<String>,
 
     /// Largest accepted token, in KiB, at most 64 [default: 8]
-    #[arg(long, global = true, value_name = "KIB")]
+    #[arg(long, global = true, value_name = "KIB", help_heading = group::KEYS)]
     pub max_token_size: Option<TokenLimit>,
+
+    /// Tolerance for clock differences, at most 300s [default: 0s]
+    #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true, help_heading = group::TIME)]
+    pub leeway: Option<Leeway>,
+
+    /// Time to check tokens at, such as 2026-11-22T20:41:05Z; the console's clock starts there
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = instant, help_heading = group::TIME)]
+    pub now: Option<NumericDate>,
 
     /// The issuer of the tokens, if it is another one.
     #[command(flatten)]
     pub other: IssuerOptions,
-
-    /// File that stores revocations; created by the first revocation
-    #[arg(long, global = true, value_name = "FILE")]
-    pub state: Option<PathBuf>,
-
-    /// Time to check tokens at, such as 2026-11-22T20:41:05Z; the console's clock starts there
-    #[arg(long, global = true, value_name = "RFC3339", value_parser = instant)]
-    pub now: Option<NumericDate>,
-
-    /// Print JSON, one object per line
-    #[arg(long, global = true)]
-    pub json: bool,
-
-    /// When to use colour [default: auto]
-    #[arg(long, global = true, value_name = "WHEN")]
-    pub color: Option<ColorChoice>,
 }
 
 /// Options that describe another issuer, for this run. Without its keys, they describe the tokens that our own key
 /// verifies.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Tokens of another issuer")]
+#[command(next_help_heading = group::ISSUER)]
 pub struct IssuerOptions {
     /// JWK set that verifies tokens: a file or a URL
     #[arg(long, global = true, value_name = "FILE|URL", conflicts_with_all = ["public_key", "discover"])]
@@ -182,9 +218,8 @@ pub struct IssuerOptions {
     #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
     pub algorithms: Vec<String>,
 
-    /// Where user and permissions are, by provider: standard, keycloak, auth0, okta, entra, cognito, google, zitadel,
-    /// authentik, hydra, supabase, kubernetes, github or lab [default: standard]
-    #[arg(long, global = true, value_name = "NAME")]
+    /// Where user and permissions are, by provider.
+    #[arg(long, global = true, value_name = "NAME", help = preset_help())]
     pub preset: Option<String>,
 
     /// Claim that names the user, instead of the preset's; repeatable, the first one present is used
@@ -206,6 +241,13 @@ pub struct IssuerOptions {
     /// Certificate authorities (PEM) to trust besides the system's, for keys and other servers
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+}
+
+/// The help of `--preset`, with the names of all presets.
+fn preset_help() -> String {
+    let mut names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+    let last = names.pop().unwrap_or_default();
+    format!("Where user and permissions are, by provider: {} or {last} [default: {STANDARD}]", names.join(", "))
 }
 
 impl IssuerOptions {
@@ -337,11 +379,11 @@ pub enum Command {
     #[command(subcommand, after_help = examples!("portcullis policy check policy.toml"))]
     Policy(PolicyCommand),
 
-    /// Print completions for a shell
-    #[command(after_help = examples!("portcullis completions bash"))]
+    /// Print the completions for a shell, and where to put them
+    #[command(after_help = examples!("portcullis completions\n  portcullis completions bash >~/.local/share/bash-completion/completions/portcullis\n  portcullis completions zsh >~/.zfunc/_portcullis\n  portcullis completions fish >~/.config/fish/completions/portcullis.fish"))]
     Completions {
-        /// The shell
-        shell: Shell,
+        /// The shell [default: that of `SHELL`, the login shell]
+        shell: Option<Shell>,
     },
 
     /// Print the man page, or write all man pages to a directory

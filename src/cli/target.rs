@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
+use super::group;
 use super::values::duration;
 use super::{CliError, Context, Runner};
 use crate::auth::{Decision, Inspection, NumericDate, Rules, TokenId};
@@ -24,7 +25,7 @@ use crate::text;
 
 /// The server that a command is about: our own gate, unless one of these is given.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Another server")]
+#[command(next_help_heading = group::TARGET)]
 pub struct TargetOptions {
     /// URL of the MCP endpoint of another server, which decides for itself
     #[arg(long, value_name = "URL", conflicts_with_all = ["target", "command"])]

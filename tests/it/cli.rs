@@ -1,6 +1,7 @@
 //! The commands as a script uses them: their output, on which stream, and their exit codes.
 
 mod calls;
+mod completions;
 mod files;
 mod issuers;
 mod judging;

@@ -1,6 +1,6 @@
 //! README and docs are up to date: their tables match the code, and their links lead somewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
 use portcullis::app::keymap;
@@ -161,6 +161,60 @@ fn the_presets_are_shown_as_they_are() {
 fn every_key_of_an_issuer_is_documented() {
     let wanted = portcullis::config::issuer_keys_markdown();
     assert_eq!(table("issuer keys"), wanted.trim(), "the table of [[issuers]] must match the code:\n{wanted}");
+}
+
+#[test]
+fn the_environment_and_the_files_are_documented() {
+    let wanted = portcullis::cli::variables_markdown();
+    assert_eq!(table("environment"), wanted.trim(), "the table of variables must match the code:\n{wanted}");
+    let wanted = portcullis::cli::files_markdown();
+    assert_eq!(table("files"), wanted.trim(), "the table of files must match the code:\n{wanted}");
+}
+
+/// The source of the program without its tests, by file.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for path in std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path).expect("a source file");
+            found.push((path, source.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_environment_variable_that_the_source_reads_is_documented() {
+    let known: Vec<&str> = portcullis::cli::VARIABLES.iter().flat_map(|row| row.names).copied().collect();
+    let is_name = |word: &str| {
+        word.len() > 1 && word.starts_with(|c: char| c.is_ascii_uppercase()) && {
+            word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        }
+    };
+    let mut read = Vec::new();
+    for (path, source) in sources(&root().join("src")) {
+        // The files that read the environment, and the constants with the names of variables.
+        let reads =
+            source.contains("env::var") || source.contains("_VARIABLE: &str = ") || source.contains("VARIABLE: &str");
+        // The name of an option's value is no variable, nor is a value of `typ`.
+        let mut before = "";
+        for (place, word) in source.split('"').enumerate() {
+            let is_text = before.ends_with("value_name = ") || word == "JWT";
+            before = word;
+            if place % 2 == 0 || !reads || !is_name(word) || is_text {
+                continue;
+            }
+            assert!(known.contains(&word), "{}: {word} is not in VARIABLES", path.display());
+            read.push(word.to_owned());
+        }
+    }
+    for name in
+        ["PORTCULLIS_SECRET", "PORTCULLIS_TOKEN", "PORTCULLIS_CONFIG", "PORTCULLIS_COMPLETE", "NO_COLOR", "TMUX"]
+    {
+        assert!(read.iter().any(|found| found == name), "the search does not find {name}");
+    }
 }
 
 #[test]
