@@ -63,10 +63,12 @@ impl Listener {
         loop {
             // Before the number is read, so that growth after the reading wakes this.
             let woken = self.signal.event.listen();
+            // Before the number, too: nothing grows after the end, so growth before it is not missed.
+            let has_ended = self.signal.has_ended.load(Ordering::SeqCst);
             if self.take() {
                 return true;
             }
-            if self.signal.has_ended.load(Ordering::SeqCst) {
+            if has_ended {
                 return false;
             }
             woken.await;
@@ -88,7 +90,8 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use std::pin::{Pin, pin};
-    use std::task::{Context, Poll, Waker};
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Poll, Wake, Waker};
 
     use super::*;
 
@@ -122,38 +125,33 @@ mod tests {
         assert!(!listener.take());
     }
 
-    #[test]
-    fn a_waiting_task_is_woken_by_another_thread_and_told_the_end() {
-        let signal = Signal::default();
-        let mut listener = signal.listen();
-        let thread = std::thread::spawn(move || {
-            let mut heard = 0;
-            while wait(listener.changed()) {
-                heard += 1;
-            }
-            heard
-        });
-        signal.raise();
-        drop(signal);
-        // The last growth is heard although the signal has ended since.
-        assert_eq!(thread.join().expect("no panic"), 1);
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
-    /// Runs a future on this thread, which sleeps until the future is woken.
-    fn wait<T>(future: impl Future<Output = T>) -> T {
-        struct Unpark(std::thread::Thread);
-        impl std::task::Wake for Unpark {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut future = pin!(future);
-        loop {
-            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(result) => return result,
-                Poll::Pending => std::thread::park(),
-            }
-        }
+    #[test]
+    fn a_waiting_task_is_woken_by_growth_and_by_the_end() {
+        let (signal, wakes) = (Signal::default(), Arc::new(Wakes::default()));
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let [mut listener, mut late] = [signal.listen(), signal.listen()];
+        let mut waiting = pin!(listener.changed());
+        assert_eq!(waiting.as_mut().poll(&mut cx), Poll::Pending);
+        signal.raise();
+        assert_eq!((wakes.0.load(Ordering::SeqCst), waiting.poll(&mut cx)), (1, Poll::Ready(true)));
+        let mut listener = signal.listen();
+        let mut waiting = pin!(listener.changed());
+        assert_eq!(waiting.as_mut().poll(&mut cx), Poll::Pending);
+        drop(signal);
+        assert_eq!((wakes.0.load(Ordering::SeqCst), waiting.poll(&mut cx)), (2, Poll::Ready(false)));
+        // The last growth is heard although the signal has ended since.
+        assert_eq!(polled(pin!(late.changed())), Poll::Ready(true));
+        assert_eq!(polled(pin!(late.changed())), Poll::Ready(false));
     }
 }
