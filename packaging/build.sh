@@ -4,8 +4,8 @@
 #   packaging/build.sh [TARGET]    for example x86_64-unknown-linux-musl, which makes a static program
 #
 # Needs a Rust toolchain with the target, and a C compiler for it; cargo-deb for the Debian package and cargo-cyclonedx
-# for the SBOM, which are left out with a word where they are not installed. The same commit, toolchain and target make
-# the same bytes: times are those of the commit, and paths of this machine are replaced.
+# for the SBOM, which are left out, with a message, where they are not installed. So that a build can be repeated byte by
+# byte, times are those of the commit, and paths of this machine are replaced.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ stage=target/package-files
 
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
-# The paths of sources are in the messages of panics.
+# Messages of panics contain the paths of sources.
 RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=portcullis --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 export RUSTFLAGS
 
@@ -29,8 +29,7 @@ rm -rf "$stage"
 mkdir -p "$stage/man" "$stage/completions" "$out"
 cp "$program" "$stage/portcullis"
 
-# The manual and the completions come from the program. One for another machine cannot run here: then a program for this
-# machine makes them.
+# The manual and the completions come from the program. If it is for another machine, one for this machine prints them.
 if "$program" --version >/dev/null 2>&1; then
     maker=$program
 else

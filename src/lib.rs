@@ -46,7 +46,7 @@
 //!
 //! # Features
 //!
-//! * `program` (default): the console, the command line and the server. Their modules are no part of the interface and
+//! * `program` (default): the console, the command line and the server. Their modules are not part of the public API and
 //!   are not documented here. Without it, the crate needs no runtime, terminal, HTTP or command-line crate.
 
 pub mod auth;
@@ -61,7 +61,7 @@ pub mod report;
 #[doc(hidden)]
 pub mod text;
 
-/// Declares the modules of the program. Its binary and the tests use them; the interface of the library is above.
+/// Declares the modules of the program. The binary and the tests use them; the public API is above.
 macro_rules! program {
     ($($module:ident)*) => { $(#[cfg(feature = "program")] #[doc(hidden)] pub mod $module;)* };
 }

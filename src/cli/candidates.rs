@@ -64,7 +64,7 @@ enum Values {
     PermissionsClaim,
     /// A theme.
     Theme,
-    /// An expected decision, or for `call` an answer.
+    /// An expected decision.
     Decision,
     /// An expected answer to a call.
     Answer,

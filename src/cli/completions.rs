@@ -11,7 +11,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, ValueEnum as _};
 use clap_complete::Shell;
 use clap_complete::engine::{self, CompletionCandidate};
-use clap_complete::env::{self, EnvCompleter as _};
+use clap_complete::env::{self, EnvCompleter};
 use etcetera::BaseStrategy as _;
 
 use super::candidates::{self, Line};
@@ -51,24 +51,22 @@ fn login_shell(path: Option<&str>) -> Result<Shell, CliError> {
     let name = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
     let named = |shell: &&Shell| shell.to_string() == *name || (**shell == Shell::PowerShell && name == "pwsh");
     let found = Shell::value_variants().iter().find(named).copied();
-    found.ok_or_else(|| usage(format!("there are no completions for the shell {} of SHELL", text::name(&name, 64))))
+    found.ok_or_else(|| usage(format!("SHELL is {}, which has no completions here", text::name(&name, 64))))
 }
 
 /// Returns the script for a shell. It runs `portcullis` from the `PATH`.
 fn script(shell: Shell) -> io::Result<Vec<u8>> {
-    let ours = match shell {
-        Shell::Bash => include_str!("../../assets/completions/portcullis.bash"),
-        Shell::Zsh => include_str!("../../assets/completions/_portcullis.zsh"),
-        Shell::Fish => include_str!("../../assets/completions/portcullis.fish"),
-        _ => "",
+    let generated = |completer: &dyn EnvCompleter| {
+        let mut script = Vec::new();
+        completer.write_registration(VARIABLE, NAME, NAME, NAME, &mut script).map(|()| script)
     };
-    let mut script = ours.as_bytes().to_vec();
     match shell {
-        Shell::Elvish => env::Elvish.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?,
-        Shell::PowerShell => env::Powershell.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?,
-        _ => {}
+        Shell::Bash => Ok(include_bytes!("../../assets/completions/portcullis.bash").to_vec()),
+        Shell::Zsh => Ok(include_bytes!("../../assets/completions/_portcullis.zsh").to_vec()),
+        Shell::Fish => Ok(include_bytes!("../../assets/completions/portcullis.fish").to_vec()),
+        Shell::PowerShell => generated(&env::Powershell),
+        _ => generated(&env::Elvish),
     }
-    Ok(script)
 }
 
 /// Says where a shell finds the script, with the command that puts it there.
@@ -122,7 +120,7 @@ pub fn answer(out: &mut dyn Write) -> Option<Exit> {
     })
 }
 
-/// What a script asks for.
+/// The request of a completion script.
 struct Request {
     shell: Shell,
     /// The words of the line up to the cursor, from the program's name on; the last one is completed.
@@ -299,7 +297,7 @@ mod tests {
     #[case(
         Some("/bin/tcsh"),
         Err(
-            "there are no completions for the shell tcsh of SHELL; write `portcullis completions SHELL` with one of: bash, elvish, fish, powershell, zsh"
+            "SHELL is tcsh, which has no completions here; write `portcullis completions SHELL` with one of: bash, elvish, fish, powershell, zsh"
         )
     )]
     #[case(

@@ -507,7 +507,7 @@ fn fetching(settings: &Settings) -> FetchSettings {
         ca_file: settings.other.ca_file.clone(),
         others_may_read: settings.insecure_secret_file,
         max_stale: settings.other.jwks_max_stale.unwrap_or(usual.max_stale),
-        timeout: usual.timeout,
+        ..usual
     }
 }
 

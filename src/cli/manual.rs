@@ -237,7 +237,7 @@ fn usage(option: &Arg) -> Vec<Inline> {
     written
 }
 
-/// What clap adds to the help of an option: its default, and the possible values.
+/// The default and the possible values, as clap appends them to the help of an option.
 fn additions(option: &Arg) -> String {
     let mut additions = String::new();
     let defaults = option.get_default_values().iter().map(|value| value.to_string_lossy()).collect::<Vec<_>>();

@@ -13,8 +13,8 @@ use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
     ServeArgs, ServerOptions, TestArgs, TestkitArgs, ToolsArgs, WhyArgs,
 };
-use super::reference::{Scope, VARIABLES, Variable};
 use super::group;
+use super::reference::{Scope, VARIABLES, Variable};
 use super::target::TargetOptions;
 use super::values::{duration, instant, theme};
 use crate::auth::mapping::{PRESETS, STANDARD};

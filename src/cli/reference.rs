@@ -140,7 +140,7 @@ pub static FILES: [FilePlace; 7] = [
     },
     FilePlace {
         place: "$XDG_RUNTIME_DIR/portcullis-*.txt",
-        contents: "Texts that the console copied where there is no clipboard; in `$TMPDIR` or `/tmp` if `XDG_RUNTIME_DIR` is not set. Only their owner can read them. Nothing removes them.",
+        contents: "Text copied in the console where no clipboard is available; in `$TMPDIR` or `/tmp` if `XDG_RUNTIME_DIR` is not set. Only their owner can read them. The program does not remove them.",
     },
 ];
 

@@ -137,19 +137,19 @@ mod tests {
 
     #[test]
     fn a_waiting_task_is_woken_by_growth_and_by_the_end() {
-        let (signal, wakes) = (Signal::default(), Arc::new(Wakes::default()));
-        let waker = Waker::from(Arc::clone(&wakes));
+        let (signal, count) = (Signal::default(), Arc::new(Wakes::default()));
+        let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(&waker);
         let [mut listener, mut late] = [signal.listen(), signal.listen()];
         let mut waiting = pin!(listener.changed());
         assert_eq!(waiting.as_mut().poll(&mut cx), Poll::Pending);
         signal.raise();
-        assert_eq!((wakes.0.load(Ordering::SeqCst), waiting.poll(&mut cx)), (1, Poll::Ready(true)));
+        assert_eq!((count.0.load(Ordering::SeqCst), waiting.poll(&mut cx)), (1, Poll::Ready(true)));
         let mut listener = signal.listen();
         let mut waiting = pin!(listener.changed());
         assert_eq!(waiting.as_mut().poll(&mut cx), Poll::Pending);
         drop(signal);
-        assert_eq!((wakes.0.load(Ordering::SeqCst), waiting.poll(&mut cx)), (2, Poll::Ready(false)));
+        assert_eq!((count.0.load(Ordering::SeqCst), waiting.poll(&mut cx)), (2, Poll::Ready(false)));
         // The last growth is heard although the signal has ended since.
         assert_eq!(polled(pin!(late.changed())), Poll::Ready(true));
         assert_eq!(polled(pin!(late.changed())), Poll::Ready(false));

@@ -240,7 +240,7 @@ impl Console<'_> {
 
     /// Reads the clock, synchronizes the app and passes it the messages. Does nothing without a message, a change or a
     /// due time.
-    fn turn(&mut self, told: Vec<Msg>, changes: &mut Listener) -> Result<(), TuiError> {
+    fn turn(&mut self, messages: Vec<Msg>, changes: &mut Listener) -> Result<(), TuiError> {
         let (now, mono) = self.clock.both();
         let has_come = [self.next_change, self.next_deed].into_iter().flatten().any(|moment| moment <= mono);
         if has_come {
@@ -248,7 +248,7 @@ impl Console<'_> {
             self.next_change = None;
         }
         let is_behind = changes.take();
-        if told.is_empty() && !has_come && !is_behind {
+        if messages.is_empty() && !has_come && !is_behind {
             return Ok(());
         }
         self.app.at(now, mono);
@@ -256,7 +256,7 @@ impl Console<'_> {
             effects::sync(&mut self.app, &self.outside.gate);
         }
         let woke = has_come.then_some(Msg::Woke);
-        self.tell(woke.into_iter().chain(told).collect())?;
+        self.tell(woke.into_iter().chain(messages).collect())?;
         // Includes the changes that effects have just made to the shared state.
         if changes.take() {
             effects::sync(&mut self.app, &self.outside.gate);

@@ -9,22 +9,12 @@ use std::process::Command;
 use clap::CommandFactory as _;
 use portcullis::cli::Options;
 
+use crate::project::{files, root};
+
 /// README, SECURITY and every page of docs, at any depth.
 pub fn pages() -> Vec<(PathBuf, String)> {
-    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
-        for path in fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()) {
-            if path.is_dir() {
-                below(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                found.push(path);
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = vec![root.join("README.md"), root.join("SECURITY.md")];
-    below(&root.join("docs"), &mut found);
-    found.sort();
-    found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).expect("a page"))).collect()
+    let read = |name| (root().join(name), fs::read_to_string(root().join(name)).expect("a page"));
+    ["README.md", "SECURITY.md"].map(read).into_iter().chain(files("docs", "md")).collect()
 }
 
 /// A block of code: its language, and its text.
@@ -120,10 +110,9 @@ fn the_command_line_accepts_every_command_of_the_pages() {
             let mut command = Command::new("/bin/sh");
             command.args(["-c", &script]).current_dir(place.path()).env_clear();
             let variables = script.split('$').skip(1).map(|rest| rest.trim_start_matches('{'));
-            for variable in variables.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()) {
-                // Set elsewhere in the page, or by its reader.
-                command.env(if variable.is_empty() { "NONE" } else { variable }, "x");
-            }
+            let names = variables.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+            // Set elsewhere in the page, or by its reader.
+            command.envs(names.filter(|name| !name.is_empty()).map(|name| (name, "x")));
             command.env("PATH", &bin).env("HOME", place.path()).output().expect("sh runs");
             let written = fs::read_to_string(written).unwrap_or_default();
             for arguments in written.split("\n\0").filter(|arguments| !arguments.is_empty()) {

@@ -117,10 +117,10 @@ fn the_time_format_is_changed_from_the_palette() {
 
 #[test]
 fn another_key_is_tried_and_adopted() {
-    let token = crate::hostile::signed(
-        b"my-secret",
+    let token = crate::forge::sign_with(
         r#"{"alg":"HS256"}"#,
         r#"{"user_id":"py","permissions":["user"],"exp":1795383600}"#,
+        b"my-secret",
     );
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token).must_show(&["INVALID  bad_signature", "Ctrl-T try another key"]);

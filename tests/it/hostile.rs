@@ -6,12 +6,6 @@ use portcullis::text::safe::hidden;
 
 use crate::forge::{EXP, HS256, NOW, b64, claims, mac, rules, sign, sign_with, token};
 
-/// A token of these JSON texts, signed with HS256 whatever the header says.
-#[cfg(feature = "program")]
-pub fn signed(secret: &[u8], header: &str, payload: &str) -> String {
-    sign_with(header, payload, secret)
-}
-
 /// One token of the set.
 pub struct Hostile {
     /// How the token was manipulated.

@@ -4,7 +4,7 @@
 #![expect(clippy::string_slice, reason = "the texts cut here are the test's own, or searched by the same bytes")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The table of the design: each top-level module with the modules that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 23] = [
@@ -101,26 +101,13 @@ struct Source {
 }
 
 fn sources() -> Vec<Source> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("the sources") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|ext| ext == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    walk(&root, &mut paths);
-    paths.sort();
-    let source = |path: PathBuf| {
+    let root = crate::project::root().join("src");
+    let source = |(path, text): (PathBuf, String)| {
         let name = path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
         let module = name.split(['/', '.']).next().unwrap_or_default().to_owned();
-        Source { text: std::fs::read_to_string(path).expect("UTF-8"), name, module }
+        Source { name, module, text }
     };
-    let sources: Vec<Source> = paths.into_iter().map(source).collect();
+    let sources: Vec<Source> = crate::project::files("src", "rs").into_iter().map(source).collect();
     assert!(sources.len() > 20, "the sources were not found");
     sources
 }

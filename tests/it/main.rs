@@ -10,6 +10,7 @@ mod hostile;
 mod key_files;
 mod kit;
 mod layers;
+mod project;
 mod properties;
 mod providers;
 mod pyjwt;

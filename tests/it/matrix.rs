@@ -18,7 +18,7 @@ use ratatui::style::Color;
 use crate::cli::Folder;
 use crate::cli::matrix::{names, policy};
 use crate::desk::{Desk, SECRET, START};
-use crate::hostile::signed;
+use crate::forge::sign_with;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
@@ -26,7 +26,7 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 fn token(user: &str, permissions: &str, nbf: i64, exp: i64) -> String {
     let at = |seconds: i64| START.seconds() + seconds;
     let payload = format!(r#"{{"user_id":"{user}","permissions":{permissions},"nbf":{},"exp":{}}}"#, at(nbf), at(exp));
-    signed(SECRET, HEADER, &payload)
+    sign_with(HEADER, &payload, SECRET)
 }
 
 /// The lab's identities, one that expires in ten seconds, and one that becomes valid in five seconds.
@@ -410,7 +410,7 @@ fn quitting_warns_about_an_unsaved_policy() {
 fn adopting_a_key_keeps_the_current_policy() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
-    desk.pastes(&signed(b"another-secret-of-thirty-two-b-ok", HEADER, r#"{"user_id":"u","permissions":["user"]}"#));
+    desk.pastes(&sign_with(HEADER, r#"{"user_id":"u","permissions":["user"]}"#, b"another-secret-of-thirty-two-b-ok"));
     desk.keys("Ctrl-T").pastes("another-secret-of-thirty-two-b-ok").keys("Enter").must_show(&["matches this key"]);
     folder.write("policy.toml", FILE.replace("[\"user\"]", "[]"));
     desk.policy_touched().keys("Enter").must_show(&["this key now signs and verifies"]);
@@ -430,7 +430,7 @@ fn the_palette_removes_only_what_the_screen_shows() {
 fn an_expectation_cannot_be_set_for_a_token_that_fails_the_checks() {
     let mut desk = desk(120, 36);
     desk.keys("End Space").must_show(&["cannot set an expectation for a token that fails the checks", "NOT YET VALID"]);
-    desk.pastes(&signed(b"forged-by-somebody-else-entirely", HEADER, r#"{"user_id":"u","permissions":["admin"]}"#));
+    desk.pastes(&sign_with(HEADER, r#"{"user_id":"u","permissions":["admin"]}"#, b"forged-by-somebody-else-entirely"));
     desk.keys("F3 1 End Space").must_show(&["this one is"]);
     assert_eq!(desk.app.auth.rules.policy.parts().expectations, []);
 }

@@ -1,6 +1,6 @@
 //! README and docs are up to date: their tables match the code, and their links lead somewhere.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use portcullis::app::keymap;
@@ -8,10 +8,7 @@ use portcullis::auth::Policy;
 use portcullis::cli::{EXITS, Options};
 
 use crate::documented::pages;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::project::{files, root};
 
 /// All pages in one text.
 fn manual() -> String {
@@ -171,20 +168,6 @@ fn the_environment_and_the_files_are_documented() {
     assert_eq!(table("files"), wanted.trim(), "the table of files must match the code:\n{wanted}");
 }
 
-/// The source of the program without its tests, by file.
-fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for path in std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()) {
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = std::fs::read_to_string(&path).expect("a source file");
-            found.push((path, source.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));
-        }
-    }
-    found
-}
-
 #[test]
 fn every_environment_variable_that_the_source_reads_is_documented() {
     let known: Vec<&str> = portcullis::cli::VARIABLES.iter().flat_map(|row| row.names).copied().collect();
@@ -194,7 +177,8 @@ fn every_environment_variable_that_the_source_reads_is_documented() {
         }
     };
     let mut read = Vec::new();
-    for (path, source) in sources(&root().join("src")) {
+    for (path, source) in files("src", "rs") {
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
         // The files that read the environment, and the constants with the names of variables.
         let reads =
             source.contains("env::var") || source.contains("_VARIABLE: &str = ") || source.contains("VARIABLE: &str");

@@ -32,7 +32,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use crate::desk::{Desk, SECRET, START, text_of};
-use crate::hostile::signed;
+use crate::forge::sign_with;
 
 /// Three identities, one of them expired, and a token of another issuer; user123 was allowed to read but not to write.
 fn scene(columns: u16, rows: u16) -> Desk {
@@ -43,13 +43,13 @@ fn scene(columns: u16, rows: u16) -> Desk {
             r#"{{"user_id":"{user}","permissions":["{permission}"],"iat":{iat},"exp":{exp},"jti":"0190b7c2a4e1"}}"#,
             exp = iat + exp
         );
-        signed(SECRET, r#"{"typ":"JWT","alg":"HS256"}"#, &payload)
+        sign_with(r#"{"typ":"JWT","alg":"HS256"}"#, &payload, SECRET)
     };
     desk.gate.shared().update(|state| {
         state.add(token("user123", "user", 3600), Provenance::Issued, START);
         state.add(token("admin456", "admin", 3618), Provenance::Issued, START);
         state.add(token("shortlived", "user", 15), Provenance::Issued, START);
-        state.add(signed(SECRET, r#"{"alg":"RS256"}"#, r#"{"sub":"guest"}"#), Provenance::Pasted, START);
+        state.add(sign_with(r#"{"alg":"RS256"}"#, r#"{"sub":"guest"}"#, SECRET), Provenance::Pasted, START);
     });
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
     desk.clock.advance(Duration::from_secs(61));
@@ -103,7 +103,7 @@ fn lab(columns: u16, rows: u16) -> Desk {
             iat + 1200,
             iat + 3000
         );
-        state.add(signed(SECRET, r#"{"typ":"JWT","alg":"HS256"}"#, &early), Provenance::Issued, START)
+        state.add(sign_with(r#"{"typ":"JWT","alg":"HS256"}"#, &early, SECRET), Provenance::Issued, START)
     });
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
     // The drill runs last, because the IDs of test tokens are random and the log shows its newest rows.

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use crate::desk::Desk;
 use crate::forge::{NOW, SECRET};
-use crate::hostile::{Hostile, hostile, signed};
+use crate::forge::sign_with;
+use crate::hostile::{Hostile, hostile};
 
 /// The views that a user would open, as the keys that lead there.
 const LOOKS: [&str; 10] =
@@ -66,7 +67,7 @@ proptest! {
         let mut desk = Desk::new(columns, rows);
         desk.pastes(&user).keys("Tab Tab").pastes(&permissions.join(" ")).keys("Enter Esc").pastes(&pasted);
         let payload = serde_json::json!({"user_id": user, "permissions": permissions, "exp": exp, "nbf": exp / 2});
-        desk.pastes(&signed(crate::desk::SECRET, r#"{"alg":"HS256"}"#, &payload.to_string()));
+        desk.pastes(&sign_with(r#"{"alg":"HS256"}"#, payload.to_string(), crate::desk::SECRET));
         desk.keys("Alt-4 Tab").pastes(&arguments).keys("Enter");
         for keys in LOOKS {
             desk.keys(keys);

@@ -122,10 +122,10 @@ fn odd_times_are_shown_and_explained() {
         (r#""exp":-1"#, "1969-12-31 23:59:59Z"),
     ] {
         let mut desk = Desk::new(160, 50);
-        desk.pastes(&crate::hostile::signed(
-            SECRET,
+        desk.pastes(&crate::forge::sign_with(
             r#"{"alg":"HS256"}"#,
-            &format!(r#"{{"user_id":"u","permissions":[],{claim}}}"#),
+            format!(r#"{{"user_id":"u","permissions":[],{claim}}}"#),
+            SECRET,
         ));
         desk.must_show(&[message]);
     }

@@ -3,10 +3,12 @@
 
 #![expect(clippy::string_slice, reason = "the sources are cut at places that were found in them")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use portcullis::cli::Options;
+
+use crate::project::{self, root};
 
 /// Phrases that no native speaker writes in a message, and the usual word. A blank at either end is a word boundary.
 const PHRASES: [(&str, &str); 33] = [
@@ -55,25 +57,12 @@ const MEANT: [(&str, &str); 6] = [
     (" user_id somebody else ", "the name in a test token"),
 ];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
-}
-
+/// The files below a folder, by their paths in the project.
 fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
-    let mut waiting = vec![root().join(folder)];
-    let mut found = Vec::new();
-    while let Some(place) = waiting.pop() {
-        for entry in std::fs::read_dir(place).expect("a directory") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.extension().is_some_and(|end| end == extension) {
-                let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
-                found.push((name, std::fs::read_to_string(&path).expect("UTF-8")));
-            }
-        }
-    }
-    found
+    let named = |(path, text): (PathBuf, String)| {
+        (path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned(), text)
+    };
+    project::files(folder, extension).into_iter().map(named).collect()
 }
 
 /// The string literals of a source file, without its unit tests and comments.

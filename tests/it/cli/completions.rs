@@ -214,7 +214,7 @@ fn without_a_shell_the_script_is_for_the_login_shell_and_the_place_is_on_standar
 #[rstest]
 #[case(
     Some("/bin/tcsh"),
-    "portcullis: there are no completions for the shell tcsh of SHELL; write `portcullis completions SHELL` with one of: bash, elvish, fish, powershell, zsh\n"
+    "portcullis: SHELL is tcsh, which has no completions here; write `portcullis completions SHELL` with one of: bash, elvish, fish, powershell, zsh\n"
 )]
 #[case(
     None,

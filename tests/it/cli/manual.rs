@@ -109,7 +109,6 @@ fn help_begins_with_the_commands_own_options_and_then_the_general_ones() {
         );
         // Each group is shown once.
         let mut once = found.clone();
-        once.dedup();
         once.sort_unstable();
         once.dedup();
         assert_eq!(once.len(), found.len(), "{name}: {found:?}");

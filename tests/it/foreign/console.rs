@@ -455,7 +455,7 @@ fn a_token_with_other_claims_than_ours_is_predicted_by_them() {
     let fake = Fake::new(|_| None);
     let mut desk = console(120, 36);
     let scoped =
-        crate::hostile::signed(SECRET, r#"{"alg":"HS256"}"#, r#"{"sub":"alice","scope":"user","exp":4102444800}"#);
+        crate::forge::sign_with(r#"{"alg":"HS256"}"#, r#"{"sub":"alice","scope":"user","exp":4102444800}"#, SECRET);
     desk.gate.shared().update(|state| state.add(scoped, Provenance::Pasted, now()));
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
     desk.keys("Ctrl-↓");

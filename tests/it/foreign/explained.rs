@@ -35,7 +35,7 @@ fn why(answer: &str, claims: &[(&str, serde_json::Value)], with_metadata: bool) 
 /// The explanation of an answer to a token of these claims only, without metadata.
 fn why_of(answer: &str, claims: &serde_json::Value) -> Why {
     let rules = Rules::new(&signer());
-    let inspection = rules.inspect(crate::hostile::signed(SECRET, r#"{"alg":"HS256"}"#, &claims.to_string()));
+    let inspection = rules.inspect(crate::forge::sign_with(r#"{"alg":"HS256"}"#, claims.to_string(), SECRET));
     let observation = Observation::of(&Ok(answer_of(answer).expect("an answer")));
     Why::explain(&question(&observation, Some(&inspection), &rules, None))
 }
