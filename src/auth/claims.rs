@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::audience::Audiences;
 use super::date::NumericDate;
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
@@ -27,8 +28,8 @@ pub struct Claims<S = String> {
     pub jti: Option<S>,
     /// The issuer; `None` also if `iss` is not a string.
     pub iss: Option<S>,
-    /// The audiences, if there is an `aud`; empty if it is neither a string nor an array of strings.
-    pub aud: Option<Vec<S>>,
+    /// The audiences, if a claim names them.
+    pub aud: Option<Audiences<S>>,
 }
 
 /// The expected value of `exp`, `nbf` and `iat`, for messages.
@@ -38,8 +39,7 @@ impl<'t> Claims<Cow<'t, str>> {
     /// Reads the claims from a payload's members, which contain no duplicates.
     pub(super) fn read(payload: &[Member<'t>], mapping: &Mapping) -> Result<Self, Reason> {
         let (mut exp, mut nbf, mut iat) = (None, None, None);
-        let (mut jti, mut iss, mut aud) = (None, None, None);
-        let audience = mapping.audience().name();
+        let (mut jti, mut iss) = (None, None);
         for Member { name, value } in payload {
             match &**name {
                 "exp" => exp = Some(time("exp", value)?),
@@ -47,7 +47,6 @@ impl<'t> Claims<Cow<'t, str>> {
                 "iat" => iat = Some(time("iat", value)?),
                 "jti" => jti = members::string(value),
                 "iss" => iss = members::string(value),
-                name if name == audience => aud = Some(audiences(value)),
                 _ => {}
             }
         }
@@ -59,7 +58,7 @@ impl<'t> Claims<Cow<'t, str>> {
             iat,
             jti,
             iss,
-            aud,
+            aud: mapping.audiences(|name| members::value(payload, name)),
         })
     }
 
@@ -74,7 +73,7 @@ impl<'t> Claims<Cow<'t, str>> {
             iat: self.iat,
             jti: self.jti.map(Cow::into_owned),
             iss: self.iss.map(Cow::into_owned),
-            aud: self.aud.map(owned),
+            aud: self.aud.map(|aud| Audiences { claim: aud.claim, names: owned(aud.names) }),
         }
     }
 }
@@ -84,12 +83,6 @@ impl<S> Claims<S> {
     pub fn lifetime(&self, leeway: Leeway) -> Lifetime {
         Lifetime { iat: self.iat, nbf: self.nbf, exp: Some(self.exp), leeway }
     }
-}
-
-/// Returns the audiences named by a value of `aud`; empty if it is neither a string nor an array of strings.
-pub(super) fn audiences(value: &str) -> Vec<Cow<'_, str>> {
-    let one = members::string(value).map(|one| vec![one]);
-    one.or_else(|| members::strings(value)).unwrap_or_default()
 }
 
 fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {

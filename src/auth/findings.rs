@@ -210,7 +210,7 @@ pub(super) struct Readable<'a> {
     /// The issuer, if the token is an ID token that it accepts.
     pub accepted_id_of: Option<&'a Issuer>,
     pub policy: &'a Policy,
-    /// The audience that a token should name.
+    /// The audience that the token should name, if it names none.
     pub audience: Option<&'a str>,
 }
 
@@ -243,7 +243,7 @@ pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
     provider(token, &mut found);
     letters(token, &mut found);
     permissions(token, &mut found);
-    if let Some(wanted) = token.audience.filter(|_| token.is_object && token.payload.iter().all(|m| m.name != "aud")) {
+    if let Some(wanted) = token.audience.filter(|_| token.is_object) {
         found.push(Finding::NoAudience { wanted: head(wanted) });
     }
     found.truncate(24);
@@ -278,7 +278,7 @@ fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
 /// Reports how the header selects the issuer's keys, and keys that it would select if they could be used.
 fn of_keys(token: &Readable<'_>, found: &mut Vec<Finding>) {
     let has = |name: &str| token.header.iter().any(|m| m.name == name);
-    let kid = members::value(token.header, "kid").and_then(members::string);
+    let kid = members::value(token.header, "kid").and_then(members::string).filter(|kid| !kid.is_empty());
     let is_meant = |key: &&RefusedKey| {
         let could_be = kid.is_none() || key.kid.is_none() || kid.as_deref() == key.kid.as_deref();
         // A key with alg none concerns every token of the issuer.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
+use super::audience::{AudienceClaim, Audiences};
 use super::check::{Check, CheckResult};
-use super::claims::{self, Claims};
+use super::claims::Claims;
 use super::date::NumericDate;
 use super::decision::Decision;
 use super::evaluation::{self, Evaluation, Examined, Step, Steps};
@@ -20,7 +21,7 @@ use super::keys::Candidates;
 use super::kind::{IdTokens, TokenKind};
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
-use super::mapping::{AudienceClaim, ClaimPath};
+use super::mapping::ClaimPath;
 use super::members::{self, Member, value};
 use super::proof::Principal;
 use super::reason::Reason;
@@ -95,8 +96,16 @@ impl Inspection {
     pub fn named(&self) -> NamedClaims {
         let value = |name| value_of(&self.payload, name);
         let string = |name| value(name).and_then(members::string).map(Cow::into_owned);
-        let aud = value("aud").map(claims::audiences).unwrap_or_default();
+        let aud = value("aud").map(|aud| Audiences::read(AudienceClaim::Aud, aud).names).unwrap_or_default();
         NamedClaims { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
+    }
+
+    /// The audiences that the rules compare: those of the claim that the token's issuer names them in.
+    pub fn audiences(&self, rules: &Rules) -> Vec<String> {
+        let named = self.named();
+        let Ok(issuer) = rules.issuers.named(named.iss.as_deref(), None) else { return named.aud };
+        let audiences = issuer.mapping.audiences(|name| value_of(&self.payload, name));
+        audiences.map(|aud| aud.names.into_iter().map(Cow::into_owned).collect()).unwrap_or_default()
     }
 
     /// The `kid` of the header, if it is a string.
@@ -142,7 +151,7 @@ impl Inspection {
     }
 
     fn binding_rows(&self, rules: &Rules) -> [ReportRow; 2] {
-        let NamedClaims { iss, aud, .. } = self.named();
+        let (iss, aud) = (self.named().iss, self.audiences(rules));
         let (issuers, audiences) = rules.expected(iss.as_deref());
         let list = |names: &[&str], join| (!names.is_empty()).then(|| text::names(names.iter(), VALUE, VALUES, join));
         let texts = |names: &[Arc<str>]| list(&names.iter().map(|name| &**name).collect::<Vec<_>>(), " or ");
@@ -267,9 +276,11 @@ impl Rules {
         let accepts_id = issuer.mapping.id_tokens() == IdTokens::Accepted && !issuer.require_typ;
         let segments: Vec<usize> = token.split('.').map(str::len).take(64).collect();
         let verified = judged.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())));
+        let claims = payload.as_deref().unwrap_or_default();
+        let has_audience = issuer.mapping.audiences(|name| members::value(claims, name)).is_some();
         let findings = findings::find(&Readable {
             header: header.as_deref().unwrap_or_default(),
-            payload: payload.as_deref().unwrap_or_default(),
+            payload: claims,
             segments: segments.len(),
             signature_bytes,
             lifetime: judged.lifetime,
@@ -277,7 +288,7 @@ impl Rules {
             is_verified: verified,
             accepted_id_of: (accepts_id && judged.kind == Some(TokenKind::Id)).then_some(issuer),
             policy: &self.policy,
-            audience: self.audience().map(|audience| &**audience),
+            audience: self.audience().filter(|_| !has_audience).map(|audience| &**audience),
             is_object: payload.is_ok(),
             ends_early: [header.as_ref(), payload.as_ref()]
                 .iter()
@@ -300,7 +311,7 @@ impl Rules {
         let lifetime = principal.lifetime(self.leeway);
         let issuer = self.issuers.named(principal.iss.as_deref(), None);
         let binding = issuer.clone().and_then(|issuer| issuer.binding(principal, Audience::Required));
-        let (iss, aud) = (principal.iss.as_deref(), principal.aud.as_deref());
+        let (iss, aud) = (principal.iss.as_deref(), principal.aud.as_ref());
         let by_issuer = issuer.clone().and_then(|issuer| issuer.names_issuer(iss));
         let by_audience = issuer.ok().map(|issuer| issuer.names_audience(aud, Audience::Required));
         let revocation = self.revoked.check_id(token, principal.jti.as_deref());
@@ -430,9 +441,10 @@ impl Rules {
     /// Makes both halves of check 7: compares the payload's issuer and audience with the issuer that it selects.
     fn bound(&self, chosen: &Result<&Issuer, Reason>, payload: &[Member<'_>]) -> [Option<Step>; 2] {
         let iss = value(payload, "iss").and_then(members::string);
-        let claim = chosen.as_ref().map_or(AudienceClaim::Aud, |issuer| issuer.mapping.audience());
-        let aud = value(payload, claim.name()).map(claims::audiences);
-        let audience = |issuer: &Issuer| issuer.names_audience(aud.as_deref(), Audience::Required);
+        let audience = |issuer: &Issuer| {
+            let aud = issuer.mapping.audiences(|name| value(payload, name));
+            issuer.names_audience(aud.as_ref(), Audience::Required)
+        };
         if let Ok(issuer) = chosen {
             return [Some(issuer.names_issuer(iss.as_deref())), Some(audience(issuer))];
         }

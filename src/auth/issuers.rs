@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::algorithm::Algorithm;
+use super::audience::Audiences;
 use super::claims::Claims;
 use super::keys::KeySet;
 use super::kind::{IdTokens, TokenKind};
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 use super::members::{self, Member};
 use super::reason::Reason;
 use crate::text;
@@ -43,7 +44,7 @@ impl Issuer {
     /// Makes check 7: the token is from this issuer, and for one of its audiences.
     pub(super) fn binding<S: AsRef<str>>(&self, claims: &Claims<S>, audience: Audience) -> Result<(), Reason> {
         self.names_issuer(claims.iss.as_ref().map(AsRef::as_ref))?;
-        self.names_audience(claims.aud.as_deref(), audience)
+        self.names_audience(claims.aud.as_ref(), audience)
     }
 
     /// The kind of one of its tokens, if it can be recognized.
@@ -95,16 +96,21 @@ impl Issuer {
         Ok(())
     }
 
-    /// Makes the second half of check 7: `aud` names one of the expected audiences.
-    pub(super) fn names_audience<S: AsRef<str>>(&self, aud: Option<&[S]>, audience: Audience) -> Result<(), Reason> {
-        let named = aud.unwrap_or_default();
+    /// Makes the second half of check 7: the token names one of the expected audiences.
+    pub(super) fn names_audience<S: AsRef<str>>(
+        &self,
+        aud: Option<&Audiences<S>>,
+        audience: Audience,
+    ) -> Result<(), Reason> {
+        let named = aud.map(|aud| &*aud.names).unwrap_or_default();
         let is_named = |wanted: &Arc<str>| named.iter().any(|aud| *aud.as_ref() == **wanted);
         let may_pass = aud.is_none() && audience == Audience::MayLack;
         if self.audiences.is_empty() || may_pass || self.audiences.iter().any(is_named) {
             return Ok(());
         }
         let found = named.iter().map(|aud| aud.as_ref().to_owned()).collect();
-        Err(Reason::AudienceMismatch { found, wanted: Arc::clone(&self.audiences) })
+        let claim = aud.map(|aud| aud.claim).unwrap_or_default();
+        Err(Reason::AudienceMismatch { claim, found, wanted: Arc::clone(&self.audiences) })
     }
 }
 
@@ -246,7 +252,11 @@ impl Issuers {
     /// these.
     pub(super) fn all_audiences(&self) -> Option<Arc<[Arc<str>]>> {
         let expects = |issuer: &Issuer| !issuer.audiences.is_empty();
-        self.iter().all(expects).then(|| self.iter().flat_map(|issuer| issuer.audiences.iter().cloned()).collect())
+        self.iter().all(expects).then(|| {
+            let mut all: Vec<Arc<str>> = self.iter().flat_map(|issuer| issuer.audiences.iter().cloned()).collect();
+            mapping::once_each(&mut all, |name| name);
+            all.into()
+        })
     }
 
     /// Returns the issuer that an `iss` selects. Where several accept any `iss`, `alg` selects among them.

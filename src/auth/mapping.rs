@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::audience::{AudienceClaim, Audiences};
 use super::kind::IdTokens;
 use super::members::{self, Member};
 use super::reason::Reason;
@@ -17,32 +18,12 @@ pub struct Mapping {
     user: Arc<[ClaimPath]>,
     /// The claims that contain permissions; their values are united.
     permissions: Arc<[ClaimPath]>,
-    /// Where the audience is.
-    audience: AudienceClaim,
+    /// The claims that name the audience; the first one that is present counts.
+    audience: &'static [AudienceClaim],
     /// How ID tokens are recognized, and whether they are accepted.
     id_tokens: IdTokens,
     /// Whether `permissions` must be present, and an array of strings: the contract of tokens that are issued here.
     is_strict: bool,
-}
-
-/// The claim that names the audience.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AudienceClaim {
-    /// `aud` (RFC 7519 §4.1.3).
-    #[default]
-    Aud,
-    /// `client_id`, in access tokens of Cognito, which have no `aud`.
-    ClientId,
-}
-
-impl AudienceClaim {
-    /// The claim's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aud => "aud",
-            Self::ClientId => "client_id",
-        }
-    }
 }
 
 /// A claim: the name of a member, or names of nested members joined by dots. A member with exactly the whole name takes
@@ -107,8 +88,8 @@ pub struct Preset {
     pub user: &'static [&'static str],
     /// The claims whose values are united as permissions.
     pub permissions: &'static [&'static str],
-    /// The claim that names the audience.
-    pub audience: AudienceClaim,
+    /// The claims that name the audience; the first one that is present counts.
+    pub audience: &'static [AudienceClaim],
     /// How its ID tokens are recognized, and whether they are accepted.
     pub id_tokens: IdTokens,
     /// Marks of the provider's tokens, one of which suffices to recognize them.
@@ -140,7 +121,7 @@ const fn row(
     user: &'static [&'static str],
     permissions: &'static [&'static str],
 ) -> Preset {
-    let (audience, id_tokens) = (AudienceClaim::Aud, IdTokens::ByNonce);
+    let (audience, id_tokens): (&[_], _) = (&[AudienceClaim::Aud], IdTokens::ByNonce);
     Preset { name, provider, user, permissions, audience, id_tokens, marks: &[] }
 }
 
@@ -177,7 +158,7 @@ pub static PRESETS: [Preset; 16] = {
             Iss("sts.windows.net/"),
         ]),
         Preset {
-            audience: AudienceClaim::ClientId,
+            audience: &[AudienceClaim::Aud, AudienceClaim::ClientId],
             ..row("cognito", "Amazon Cognito", &["sub"], &["cognito:groups", "scope"])
                 .marked(&[Claims(&["cognito:groups"]), Iss("//cognito-idp.")])
         },
@@ -199,7 +180,8 @@ pub static PRESETS: [Preset; 16] = {
             .marked(&[Iss("token.actions.githubusercontent.com"), Claims(&["repository", "workflow"])]),
         row("gitlab", "GitLab CI/CD", &["sub"], &["project_path"])
             .marked(&[Iss("//gitlab.com"), Claims(&["project_path", "pipeline_id"])]),
-        row("clerk", "Clerk", &["sub"], &["o.rol", "o.per,"])
+        // `o.per` does not say for which feature a permission is.
+        row("clerk", "Clerk", &["sub"], &["o.rol", "scp", "scope"])
             .marked(&[Iss(".clerk.accounts.dev"), Claims(&["fva", "sid"])]),
     ]
 };
@@ -220,21 +202,16 @@ pub fn guess(iss: &str, has_claim: impl Fn(&str) -> bool) -> &'static Preset {
 
 /// Formats [`PRESETS`] as the Markdown table in the docs.
 pub fn presets_markdown() -> String {
-    let claim = |name: &&str| match name.strip_suffix(',') {
-        Some(list) => format!("`{list}` (a list with commas)"),
-        None => format!("`{name}`"),
-    };
-    let list = |names: &[&str]| match names {
-        [] => "none".to_owned(),
-        names => names.iter().map(claim).collect::<Vec<_>>().join(", "),
-    };
+    use AudienceClaim::ClientId;
+    let join = |names: &[&str], by| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(by);
     let rows = PRESETS.iter().map(|preset| {
         let audience = match preset.audience {
-            AudienceClaim::Aud => String::new(),
-            AudienceClaim::ClientId => "; the audience is `client_id`".to_owned(),
+            [_, ClientId] => "; without `aud`, the audience is `client_id`",
+            _ => "",
         };
-        let user = preset.user.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
-        let permissions = list(preset.permissions);
+        let user = join(preset.user, " or ");
+        let permissions =
+            if preset.permissions.is_empty() { "none".to_owned() } else { join(preset.permissions, ", ") };
         let id_tokens = match preset.id_tokens {
             IdTokens::ByNonce => "",
             IdTokens::ByHash => "; a `nonce` does not make an ID token, `at_hash` does",
@@ -323,9 +300,9 @@ impl Mapping {
         self.is_strict
     }
 
-    /// The claim that names the audience.
-    pub const fn audience(&self) -> AudienceClaim {
-        self.audience
+    /// Reads the audiences from the claim that names them.
+    pub(super) fn audiences<'t>(&self, value: impl Fn(&str) -> Option<&'t str>) -> Option<Audiences<Cow<'t, str>>> {
+        self.audience.iter().find_map(|claim| Some(Audiences::read(*claim, value(claim.name())?)))
     }
 
     /// How ID tokens are recognized, and whether they are accepted.
@@ -466,7 +443,7 @@ mod tests {
     #[case("standard", r#"{"scope":null}"#, "")]
     #[case("standard", r#"{"scope":"a b\u00a0c d\te,f"}"#, "a b\u{a0}c d\te,f")]
     #[case("standard", r#"{"scope":"a b a","roles":["b","c"]}"#, "a b c")]
-    #[case("clerk", r#"{"o":{"rol":"admin","per":"read,manage, write,"}}"#, "admin read manage write")]
+    #[case("clerk", r#"{"o":{"rol":"admin","per":"read,manage"},"scope":"email a,b"}"#, "admin email a,b")]
     #[case("standard", "{}", "")]
     fn permissions_are_read_as_each_provider_writes_them(
         #[case] preset: &str,

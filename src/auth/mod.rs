@@ -5,6 +5,7 @@
 //! [`rules`].
 
 pub mod algorithm;
+pub mod audience;
 pub mod check;
 pub mod claims;
 pub mod date;
@@ -34,6 +35,7 @@ pub mod token;
 pub mod why;
 
 pub use algorithm::Algorithm;
+pub use audience::{AudienceClaim, Audiences};
 pub use check::{Check, Light, Verdict};
 pub use claims::Claims;
 pub use date::NumericDate;

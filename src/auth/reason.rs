@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::algorithm::{Algorithm, Family};
+use super::audience::AudienceClaim;
 use super::check::{Check, Verdict};
 use super::date::NumericDate;
 use super::leeway::{self, Leeway};
@@ -36,7 +37,7 @@ pub enum Reason {
     NotYetValid { from: NumericDate, leeway: Leeway, now: NumericDate },
     Expired { exp: NumericDate, leeway: Leeway, now: NumericDate },
     IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
-    AudienceMismatch { found: Arc<[String]>, wanted: Arc<[Arc<str>]> },
+    AudienceMismatch { claim: AudienceClaim, found: Arc<[String]>, wanted: Arc<[Arc<str>]> },
     Revoked { jti: Option<Box<str>>, at: NumericDate },
     UnknownTool { tool: Box<str> },
     PermissionMissing { held: Arc<[String]>, needs: Arc<[Arc<str>]>, tool: Arc<str> },
@@ -199,13 +200,14 @@ impl fmt::Display for Reason {
                     None => write!(f, "the token has no issuer (iss), expected {wanted}"),
                 }
             }
-            Self::AudienceMismatch { found, wanted } => {
+            Self::AudienceMismatch { claim, found, wanted } => {
+                let claim = claim.name();
                 let differs = difference(found.iter().map(String::as_str), wanted);
                 let wanted = addresses(wanted, " or ");
                 if found.is_empty() {
-                    return write!(f, "the token has no audience (aud), expected {wanted}");
+                    return write!(f, "the token has no audience ({claim}), expected {wanted}");
                 }
-                write!(f, "aud is {}, expected {wanted}{differs}", addresses(found, ", "))
+                write!(f, "{claim} is {}, expected {wanted}{differs}", addresses(found, ", "))
             }
             Self::Revoked { jti: None, at } => write!(f, "the token was revoked at {}", at.rfc3339()),
             Self::Revoked { jti: Some(jti), at } => {

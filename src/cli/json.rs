@@ -107,7 +107,7 @@ fn compared(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Vec<Com
     let row = |row: ReportRow| {
         let (what, found, wanted) = match (row.check, row.label) {
             (Check::Binding, "issuer") => ("issuer", json!(named.iss), issuers.clone()),
-            (Check::Binding, _) => ("audience", json!(named.aud), audiences.to_vec()),
+            (Check::Binding, _) => ("audience", json!(inspection.audiences(rules)), audiences.to_vec()),
             (Check::Revocation, _) => ("revocation", json!(named.jti), Vec::new()),
             (Check::Time, _) => ("time", json!(row.found), row.wanted.map(Into::into).into_iter().collect()),
             _ => return None,

@@ -111,7 +111,9 @@ fn issuer(name: &str, preset: &str, pair: &Pair) -> Issuer {
 #[case("gitlab", Algorithm::Rs256, json!({"namespace_path":"octo","project_path":"octo/shop","user_login":"buyer","pipeline_id":"574","ref":"main","ref_type":"branch","runner_id":1,"jti":"j","iss":"https://gitlab.example","sub":"project_path:octo/shop:ref_type:branch:ref:main","aud":"mcp"}),
     "user project_path:octo/shop:ref_type:branch:ref:main from sub; permissions octo/shop from project_path")]
 #[case("clerk", Algorithm::Rs256, json!({"azp":"https://orders.example","fva":[7,-1],"iss":"https://clerk.orders.example","sid":"sess_1","sub":"user_2abc","sts":"active","v":2,"o":{"id":"org_1","rol":"admin","slg":"octo","per":"read,manage","fpm":"3,2"}}),
-    "user user_2abc from sub; permissions admin from o.rol; permissions read, manage from o.per")]
+    "user user_2abc from sub; permissions admin from o.rol")]
+#[case("clerk", Algorithm::Rs256, json!({"client_id":"c1","iss":"https://shop.clerk.accounts.dev","jti":"j","scope":"email orders:read","sub":"user_2abc"}),
+    "user user_2abc from sub; permissions email, orders:read from scope")]
 #[case("google", Algorithm::Rs256, json!({"iss":"https://accounts.google.com","azp":"c1.apps.googleusercontent.com","aud":"c1.apps.googleusercontent.com","sub":"1101","email":"buyer@example.com","at_hash":"HK6E_P6Dh8Y93mRNtsDB1Q","nonce":"n"}),
     "user 1101 from sub; no permissions")]
 #[case("authentik", Algorithm::Rs256, json!({"iss":"https://a.example/application/o/orders/","sub":"hash","aud":"c1","azp":"c1","nonce":"0S6_WzA2Mj","groups":["buyers"]}),
@@ -197,6 +199,35 @@ fn claims_that_an_operator_names_are_mapped(
     let lines: Vec<&str> = lines.iter().filter_map(|line| line.split(", shown as ").next()).collect();
     assert_eq!(lines.join("; "), wanted);
     assert_eq!(principal.permissions, judged.permissions);
+}
+
+/// A token of Cognito is for its client, unless it is bound to a resource: then only the resource counts.
+#[rstest]
+#[case(json!({"client_id":"c1"}), Ok(()))]
+#[case(json!({"client_id":"c2"}), Err("client_id is c2, expected c1 or https://orders.example"))]
+#[case(json!({"client_id":"c2","aud":"https://orders.example"}), Ok(()))]
+#[case(json!({"client_id":"c1","aud":"https://other.example"}), Err("aud is https://other.example, expected c1 or https://orders.example"))]
+#[case(json!({"client_id":"c1","aud":7}), Err("the token has no audience (aud), expected c1 or https://orders.example"))]
+#[case(json!({}), Err("the token has no audience (aud), expected c1 or https://orders.example"))]
+fn a_bound_token_of_cognito_counts_by_its_resource(
+    #[case] mut payload: Value,
+    #[case] wanted: Result<(), &'static str>,
+) {
+    let pair = Pair::new(Algorithm::Rs256, "k1");
+    let name = "https://cognito-idp.eu-west-1.amazonaws.com/p1";
+    payload["iss"] = json!(name);
+    payload["sub"] = json!("u-1");
+    let named: Vec<Value> = ["aud", "client_id"].iter().filter_map(|claim| payload.get(claim).cloned()).collect();
+    let audiences = ["c1", "https://orders.example"].map(Into::into).into();
+    let rules = rules([Issuer { audiences, ..issuer(name, "cognito", &pair) }]);
+    let token = pair.token(&claims(payload));
+    let verified = rules.verify_for(&token, Audience::Required, NOW).map(|_| ()).map_err(|reason| reason.to_string());
+    assert_eq!(verified, wanted.map_err(str::to_owned));
+    // What is compared is what is shown.
+    let shown: Vec<Value> = rules.inspect(token.as_str()).audiences(&rules).into_iter().map(Into::into).collect();
+    assert_eq!(shown, named.into_iter().take(1).filter(Value::is_string).collect::<Vec<_>>());
+    let failed = rules.inspect(token.as_str()).judged.failures(NOW).first().map(ToString::to_string);
+    assert_eq!(failed.as_deref(), wanted.err());
 }
 
 /// ID tokens are refused, except those of an issuer without any other JWTs.
