@@ -232,10 +232,9 @@ const OPAQUE: [&str; 12] =
 const SHORTEST_OPAQUE: usize = 20;
 
 /// Whether a text that is not a JWT looks like an opaque token: it begins like one of a known issuer, is a UUID, or is
-/// one long word of letters and digits (RFC 6750 §2.1) without dots. A JWT begins with the base64url of `{"`.
+/// one long word of letters and digits without dots. A JWT begins with the base64url of `{"`.
 pub fn is_opaque(token: &str) -> bool {
-    let in_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-    if token.starts_with("eyJ") || !token.bytes().all(in_token) {
+    if token.starts_with("eyJ") || !token.bytes().all(in_opaque) {
         return false;
     }
     let has = |is: fn(&u8) -> bool| token.bytes().any(|b| is(&b));
@@ -243,7 +242,18 @@ pub fn is_opaque(token: &str) -> bool {
         && !token.contains('.')
         && has(u8::is_ascii_alphabetic)
         && has(u8::is_ascii_digit);
-    is_random || OPAQUE.iter().any(|start| token.len() > start.len() && token.starts_with(start))
+    is_random || is_opaque_of_known(token)
+}
+
+/// Whether a text begins like the opaque tokens of a known issuer.
+pub fn is_opaque_of_known(token: &str) -> bool {
+    let begins = |start: &&str| token.len() > start.len() && token.starts_with(start);
+    OPAQUE.iter().any(begins) && token.bytes().all(in_opaque)
+}
+
+/// Whether a bearer token may contain the byte (RFC 6750 §2.1).
+fn in_opaque(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
 /// The two headers of nearly every HS256 token, as base64url and as members: those that we and `PyJWT` write. Decoding

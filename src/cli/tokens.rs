@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::{CliError, Runner};
+use crate::auth::token::is_opaque_of_known;
 use crate::config;
 use crate::text::material::{self, Material};
 use crate::text::{self, Reading, words};
@@ -218,7 +219,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Whether a text without a token looks like the name of a file: it begins like a path, or is one word with a slash or
-/// an extension.
+/// an extension. An opaque token may have both.
 fn is_like_a_path(text: &str) -> bool {
     let has_extension = || {
         let end = text.rsplit_once('.').filter(|(name, _)| !name.is_empty()).map_or("", |(_, end)| end);
@@ -228,7 +229,7 @@ fn is_like_a_path(text: &str) -> bool {
     let begins = ["/", "./", "../", "~/"].iter().any(|begin| text.starts_with(begin));
     // A word with two dots is a token, however bad.
     let is_name = is_word && (text.contains('/') || text.matches('.').count() == 1 && has_extension());
-    text.lines().count() == 1 && (begins || is_name)
+    text.lines().count() == 1 && (begins || is_name && !is_opaque_of_known(text))
 }
 
 /// Whether a text is a list of tokens: at least two of its lines contain one, and it is not a single JSON document.

@@ -171,12 +171,14 @@ impl KeySet {
     }
 
     /// Makes the last part of check 3: returns the verifiers for the header's algorithm and `kid`: those with that
-    /// `kid`, else those that accept it because they have none. Without a `kid`, every key of the algorithm is one.
+    /// `kid`, else those that accept it because they have none. Without a `kid`, or with an empty one that no key has,
+    /// every key of the algorithm is one.
     pub(super) fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Candidates<'_>, Reason> {
         let of = || self.iter().filter(move |key| key.accepts(algorithm));
-        let named = |key: &&Verifier| kid.is_some() && key.kid() == kid;
-        let is_named = of().any(|key| named(&key));
-        let mut keys = of().filter(|key| if is_named { named(key) } else { key.answers_to(kid) }).take(MOST_TRIED);
+        let is_named = kid.is_some() && of().any(|key| key.kid() == kid);
+        let kid = kid.filter(|kid| is_named || !kid.is_empty());
+        let fits = |key: &&Verifier| if is_named { key.kid() == kid } else { key.answers_to(kid) };
+        let mut keys = of().filter(fits).take(MOST_TRIED);
         match keys.next() {
             Some(first) => Ok(Candidates { algorithm, first, others: keys.collect() }),
             None => Err(Reason::UnknownKey { kid: kid.unwrap_or_default().into() }),
@@ -225,6 +227,7 @@ mod tests {
         let found = |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().kid().map(str::to_owned));
         assert_eq!(found(Some("new")), Ok(Some("new".to_owned())));
         assert_eq!(found(None), Ok(Some("old".to_owned())));
+        assert_eq!(found(Some("")), Ok(Some("old".to_owned())));
         assert_eq!(found(Some("other")), Err(Reason::UnknownKey { kid: "other".into() }));
         // A verifier that accepts every `kid` does not take precedence over the one with this `kid`.
         let unnamed = Verifier::hmac(Algorithm::Hs256, b"any", b"", KeyOrigin::Program, None).expect("an HMAC");

@@ -166,6 +166,11 @@ fn a_word_that_is_not_a_token_is_still_checked_as_one() {
         let CommandOutput { out, err, exit } = portcullis(&["check", word, "read_data"]).run();
         assert!(exit == 3 && out.contains("malformed") && err.contains(hint), "{out}{err}");
     }
+    // Opaque tokens may contain what makes a name of a file.
+    for word in ["ory_at_VxB7.q1w2e3", "1//0gSecret", "ya29.a0Af"] {
+        let CommandOutput { out, exit, .. } = portcullis(&["check", word, "read_data"]).run();
+        assert!(exit == 3 && out.contains("an opaque token"), "{word}: {out}");
+    }
     let folder = super::Folder::new();
     folder.write("in/it", "");
     let path = folder.path("in").to_str().expect("UTF-8").to_owned();
