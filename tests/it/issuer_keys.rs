@@ -553,13 +553,15 @@ fn foreign_text_in_errors_and_status_is_safe_to_show() {
     assert!(!shown.contains('\u{1b}'), "{shown}");
 }
 
-/// The certificates of `tls/`, which OpenSSL made for a hundred years: an authority, and its certificate of `localhost`.
+/// The certificates of `tls/`, which OpenSSL made for a hundred years: an authority, and its certificates of 127.0.0.1
+/// and of another name, with one key.
 const AUTHORITY: &str = include_str!("tls/ca.pem");
-const CERTIFICATE: &str = include_str!("tls/localhost.pem");
-const CERTIFICATE_KEY: &str = include_str!("tls/localhost.key");
+const CERTIFICATE: &str = include_str!("tls/loopback.pem");
+const OTHER_CERTIFICATE: &str = include_str!("tls/other.pem");
+const CERTIFICATE_KEY: &str = include_str!("tls/server.key");
 
-/// A server on loopback that answers every request over TLS with this body. Returns its port.
-fn tls_server(body: String) -> u16 {
+/// A server on loopback with this certificate that answers every request over TLS with this body. Returns its URL.
+fn tls_server(certificate: &str, body: String) -> String {
     let der = |text: &str| pem::parse(text).expect("PEM").into_contents();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -567,7 +569,7 @@ fn tls_server(body: String) -> u16 {
         .expect("versions")
         .with_no_client_auth()
         .with_single_cert(
-            vec![der(CERTIFICATE).into()],
+            vec![der(certificate).into()],
             rustls::pki_types::PrivateKeyDer::Pkcs8(der(CERTIFICATE_KEY).into()),
         )
         .expect("a certificate");
@@ -589,13 +591,14 @@ fn tls_server(body: String) -> u16 {
             let _ = connection.complete_io(&mut stream);
         }
     });
-    port
+    format!("https://127.0.0.1:{port}/jwks")
 }
 
 #[test]
 fn a_server_with_a_certificate_of_a_private_authority_needs_its_file() {
     let signer = key();
-    let port = tls_server(set(&[&signer]));
+    let url = tls_server(CERTIFICATE, set(&[&signer]));
+    let other = tls_server(OTHER_CERTIFICATE, set(&[&signer]));
     let place = tempfile::TempDir::new().expect("a folder");
     let file = place.path().join("ca.pem");
     let from = |url: String, ca_file: Option<&std::path::Path>| {
@@ -603,16 +606,14 @@ fn a_server_with_a_certificate_of_a_private_authority_needs_its_file() {
         let settings = FetchSettings { ca_file: ca_file.map(Into::into), ..FetchSettings::default() };
         fetch_once(&RemoteKeys { settings, ..source }).map(|read| read.keys.len()).map_err(|error| error.to_string())
     };
-    let url = format!("https://localhost:{port}/jwks");
     let untrusted = from(url.clone(), None).expect_err("the authority is unknown");
     assert!(untrusted.starts_with(&url) && untrusted.contains("certificate"), "{untrusted}");
     assert!(untrusted.contains("--ca-file"), "{untrusted}");
     std::fs::write(&file, AUTHORITY).expect("written");
-    assert_eq!(from(url, Some(&file)), Ok(1));
-    // The certificate is for another name.
-    let other = from(format!("https://127.0.0.1:{port}/jwks"), Some(&file)).expect_err("another name");
+    assert_eq!(from(url.clone(), Some(&file)), Ok(1));
+    let other = from(other, Some(&file)).expect_err("another name");
     assert!(other.contains("certificate"), "{other}");
     std::fs::write(&file, "nothing").expect("written");
-    let empty = from(format!("https://localhost:{port}/jwks"), Some(&file)).expect_err("no certificates");
+    let empty = from(url, Some(&file)).expect_err("no certificates");
     assert!(empty.ends_with("ca.pem: expected certificates in PEM"), "{empty}");
 }
