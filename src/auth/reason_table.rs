@@ -30,7 +30,7 @@ pub(super) const TOO_LARGE: ReasonRow = row(
 pub(super) const MALFORMED: ReasonRow = row(
     "malformed",
     Check::Structure,
-    "not three base64url segments of JSON objects without duplicate members",
+    "not three base64url segments, or header or payload is not a JSON object without duplicate members",
     "send the whole token, and nothing else",
 );
 pub(super) const UNKNOWN_ISSUER: ReasonRow = row(
@@ -60,8 +60,8 @@ pub(super) const UNKNOWN_KEY: ReasonRow = row(
 pub(super) const KEYS_UNAVAILABLE: ReasonRow = row(
     "keys_unavailable",
     Check::Header,
-    "the issuer's keys could not be fetched, or not for too long",
-    "try again later; look at the state of the issuer's keys",
+    "the issuer's keys could not be fetched, or the last fetch is too long ago",
+    "try again later, or find out why the issuer's keys cannot be fetched",
 );
 pub(super) const WRONG_TYPE: ReasonRow = row(
     "wrong_type",
@@ -73,7 +73,7 @@ pub(super) const BAD_SIGNATURE: ReasonRow = row(
     "bad_signature",
     Check::Signature,
     "the signature does not match this header and payload under the known key",
-    "get a token from this issuer; if it is one, compare the issuer's key with the gate's",
+    "get a token from this issuer; if it is from this issuer, compare the issuer's key with the gate's",
 );
 pub(super) const CLAIM_MISSING: ReasonRow =
     row("claim_missing", Check::Claims, "a required claim is missing", "get a token with that claim");

@@ -43,7 +43,7 @@ pub static VARIABLES: [Variable; 20] = [
         Scope::Completions,
         "the shell that asks for completions; only the completion scripts set it",
     ),
-    row(&["SHELL"], Scope::Completions, "the shell of `portcullis completions` without an argument"),
+    row(&["SHELL"], Scope::Completions, "the shell that `portcullis completions` uses without an argument"),
     row(
         &["SOURCE_DATE_EPOCH"],
         Scope::Man,
@@ -57,7 +57,7 @@ pub static VARIABLES: [Variable; 20] = [
     row(&["XDG_CONFIG_HOME"], Scope::System, "the directory of the configuration file; by default `~/.config`"),
     row(&["HOME"], Scope::System, "the home directory, for `~/` at the start of a path"),
     row(&["PATH"], Scope::System, "the directories in which a program after `--` is found"),
-    row(&["COLUMNS"], Scope::System, "the width of help, where it is not printed to a terminal"),
+    row(&["COLUMNS"], Scope::System, "the width of the help, if it is not printed to a terminal"),
     row(
         &["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"],
         Scope::System,
@@ -69,7 +69,7 @@ pub static VARIABLES: [Variable; 20] = [
         "the certificate authorities to trust, instead of the system's",
     ),
     row(&["TZ"], Scope::System, "the time zone of local times"),
-    row(&["RUST_BACKTRACE"], Scope::Console, "with the value 1, the report of a bug contains a backtrace"),
+    row(&["RUST_BACKTRACE"], Scope::Console, "with the value 1, a crash report contains a backtrace"),
     row(
         &["TERM", "COLORTERM", "COLORFGBG"],
         Scope::System,
@@ -78,7 +78,7 @@ pub static VARIABLES: [Variable; 20] = [
     row(
         &["XDG_RUNTIME_DIR", "TMPDIR"],
         Scope::Console,
-        "the directory of copied texts, where there is neither a clipboard nor a terminal that has one",
+        "the directory for copied text, if neither the system nor the terminal has a clipboard",
     ),
     row(
         &["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "SSH_CONNECTION", "SSH_TTY", "TMUX", "STY"],
@@ -116,7 +116,7 @@ pub struct FilePlace {
 pub static FILES: [FilePlace; 7] = [
     FilePlace {
         place: "$XDG_CONFIG_HOME/portcullis/portcullis.toml",
-        contents: "The configuration, in TOML; by default `~/.config/portcullis/portcullis.toml`. It may be missing. `--config` and `PORTCULLIS_CONFIG` name another file, which must exist. Its keys have the names of the options; relative paths in it start at its directory.",
+        contents: "The configuration, in TOML; by default `~/.config/portcullis/portcullis.toml`. It is optional. `--config` and `PORTCULLIS_CONFIG` name another file, which must exist. Its keys have the names of the options; relative paths in it are relative to its directory.",
     },
     FilePlace {
         place: "--policy FILE, or policy in the configuration",
@@ -124,15 +124,15 @@ pub static FILES: [FilePlace; 7] = [
     },
     FilePlace {
         place: "--secret-file FILE, --signing-key FILE, or secret-file, signing-key in the configuration",
-        contents: "The key that signs tokens. Only its owner may be able to read it, unless `--insecure-secret-file` is given.",
+        contents: "The key that signs tokens. The file must be readable only by its owner, unless `--insecure-secret-file` is given.",
     },
     FilePlace {
         place: "--old-secret-file FILE, or old-secret-file in the configuration",
-        contents: "Previous secrets, which only verify. Only their owner may be able to read them.",
+        contents: "Previous secrets, which only verify. The files must be readable only by their owner.",
     },
     FilePlace {
         place: "--state FILE, or state in the configuration",
-        contents: "Revocations, in JSON. The first revocation creates the file. `FILE.lock` beside it is locked during a change, and stays.",
+        contents: "Revocations, in JSON. The first revocation creates the file. `FILE.lock` next to it is locked during a change and is not deleted.",
     },
     FilePlace {
         place: "--jwks FILE, --public-key FILE, --ca-file FILE, or [[issuers]] in the configuration",
