@@ -159,11 +159,11 @@ impl fmt::Display for Reason {
             }
             Self::AlgorithmRefused { found: Some(found), accepted } if accepted.is_empty() => {
                 let found = text::name(found, NAME);
-                write!(f, "not verified: no key is configured, so the {found} signature cannot be checked")
+                write!(f, "no key is configured, so the {found} signature cannot be checked")
             }
             Self::AlgorithmRefused { found: Some(found), accepted } => {
                 let found = text::name(found, NAME);
-                write!(f, "not verified: no key for {found} here{}", only(accepted))
+                write!(f, "no key for {found} here{}", only(accepted))
             }
             Self::HeaderRefused { member } => {
                 write!(f, "the header requires {member}, which this gate does not support")

@@ -87,7 +87,7 @@ fn algorithms(set: &mut Set) {
     for (alg, bytes) in [("RS256", 256), ("ES256K", 64), ("PS512", 512), ("EdDSA", 64), ("HS512", 64), ("hs256", 32)] {
         let signed = format!("{}.{}", b64(format!(r#"{{"alg":"{alg}"}}"#)), b64(claims("")));
         let token = format!("{signed}.{}", b64(vec![0xa5; bytes]));
-        set.push(&format!("alg {alg}"), token, "algorithm_refused", "NOT VERIFIED", "not verified: no key for");
+        set.push(&format!("alg {alg}"), token, "algorithm_refused", "NOT VERIFIED", "no key for");
     }
     for alg in ["RS256", "ES256K"] {
         let token = sign(format!(r#"{{"alg":"{alg}"}}"#), claims(""));
