@@ -214,7 +214,7 @@ pub fn presets_markdown() -> String {
             if preset.permissions.is_empty() { "none".to_owned() } else { join(preset.permissions, ", ") };
         let id_tokens = match preset.id_tokens {
             IdTokens::ByNonce => "",
-            IdTokens::ByHash => "; a `nonce` does not make an ID token, `at_hash` does",
+            IdTokens::ByHash => "; a token with a `nonce` is not an ID token, one with an `at_hash` is",
             IdTokens::Accepted => "; ID tokens are accepted, because access tokens are opaque",
         };
         format!("| `{}` | {} | {} | {permissions}{audience}{id_tokens} |\n", preset.name, preset.provider, user)

@@ -26,7 +26,7 @@ pub struct IssueArgs {
     #[arg(short, long = "permission", value_name = "NAME")]
     pub permissions: Vec<String>,
 
-    /// Lifetime; negative for a token that has already expired [default: 1h]
+    /// Lifetime; a negative one makes a token that has already expired [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = span, allow_hyphen_values = true)]
     pub ttl: Option<TimeInput>,
 
@@ -46,11 +46,11 @@ pub struct IssueArgs {
     #[arg(long, value_name = "NAME")]
     pub sub: Option<String>,
 
-    /// Issue time (iat), instead of now: a duration from now, or a time. Lifetimes count from now
+    /// Issue time (iat), instead of now: a duration from now, or a time. The lifetime still starts now
     #[arg(long, value_name = "TIME", value_parser = when, allow_hyphen_values = true)]
     pub iat: Option<TimeInput>,
 
-    /// Issue the token without an expiry time (exp); no gate accepts it
+    /// Issue the token without an expiry time (exp); the gate refuses it
     #[arg(long, conflicts_with_all = ["ttl", "expires"])]
     pub no_exp: bool,
 
@@ -58,7 +58,7 @@ pub struct IssueArgs {
     #[arg(long, value_name = "ID")]
     pub jti: Option<String>,
 
-    /// Algorithm, which must fit the key [default: HS256 for a secret, the usual one for other keys]
+    /// Algorithm, which must fit the key [default: HS256 for a secret, else the usual algorithm of the key]
     #[arg(long, value_name = "ALG", value_parser = algorithm, help_heading = group::HEADER)]
     pub alg: Option<Algorithm>,
 
@@ -92,7 +92,7 @@ pub struct CheckArgs {
     #[arg(required = true, num_args = 1..=2, value_name = "[TOKEN] TOOL")]
     pub words: Vec<String>,
 
-    /// Check a caller without a token
+    /// Check a call without a token
     #[arg(long)]
     pub no_token: bool,
 
@@ -117,8 +117,8 @@ pub struct CallArgs {
     #[arg(long)]
     pub no_token: bool,
 
-    /// Compare the answer with this one, and exit with 0 or 4, or with 6 if the answer does not say enough: allowed,
-    /// forbidden, unauthorized or a reason's code, or `invalid_arguments` or `tool_failed`
+    /// Compare the answer with this one, and exit with 0 or 4, or with 6 if the answer gives no verdict: allowed,
+    /// forbidden, unauthorized, a reason's code, `invalid_arguments` or `tool_failed`
     #[arg(long, value_name = "ANSWER", value_parser = expected_answer(), hide_possible_values = true)]
     pub expect: Option<ExpectedAnswer>,
 
@@ -137,7 +137,7 @@ pub struct ToolsArgs {
     #[arg(long)]
     pub no_token: bool,
 
-    /// Another token, such as one with more permissions: tools that only it sees are hidden from the first one
+    /// Another token, such as one with more permissions; tools that only this token can see are reported as hidden
     #[arg(long, value_name = "TOKEN")]
     pub compare: Option<String>,
 
@@ -170,7 +170,7 @@ pub struct WhyArgs {
     #[arg(long, value_name = "JSON", requires = "tool")]
     pub arguments: Option<String>,
 
-    /// Another token, such as one with more permissions, to tell a hidden tool from a missing one
+    /// Another token, such as one with more permissions, to distinguish a hidden tool from a missing one
     #[arg(long, value_name = "TOKEN")]
     pub compare: Option<String>,
 
@@ -219,8 +219,8 @@ pub struct MatrixArgs {
     #[command(flatten)]
     pub server: TargetOptions,
 
-    /// Call every tool for real with every token, also those that may change something; otherwise only
-    /// read-only ones are called
+    /// Call every tool with every token, including tools that may change something; by default, only
+    /// read-only tools are called
     #[arg(long, help_heading = group::TARGET)]
     pub yes: bool,
 
@@ -238,7 +238,7 @@ pub struct DrillArgs {
     #[arg(required = true, num_args = 1..=2, value_name = "[TOKEN] TOOL")]
     pub words: Vec<String>,
 
-    /// Drill a new token with this lifetime instead of a given one
+    /// Issue a new token with this lifetime and use it for the drill, instead of an existing token
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub ttl: Option<Duration>,
 
@@ -272,7 +272,7 @@ pub struct DrillArgs {
     pub server: TargetOptions,
 }
 
-/// Make test tokens with every classic fault, or check how the gate answers them
+/// Make test tokens with the classic faults, or check how the gate answers them
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct TestkitArgs {
@@ -305,7 +305,7 @@ pub struct TestkitArgs {
     pub server: TargetOptions,
 
     /// A good token to model the others on. Without the server's key, only probes that need no key
-    /// are made
+    /// are sent
     #[arg(long, value_name = "TOKEN", requires = "run", help_heading = group::TARGET)]
     pub like: Option<String>,
 
@@ -351,7 +351,7 @@ pub struct TestArgs {
     #[arg(long)]
     pub every_tool_has_a_case: bool,
 
-    /// Also call every tool without a token, and fail if a call is allowed; of another server only read-only tools
+    /// Also call every tool (on another server, only read-only ones) without a token, and fail if a call is allowed
     #[arg(long)]
     pub no_anonymous: bool,
 
@@ -380,7 +380,8 @@ pub struct RevokeArgs {
     #[arg(long, conflicts_with = "list", value_parser = NonEmptyStringValueParser::new())]
     pub jti: Option<String>,
 
-    /// When every token with this `jti` has expired and the entry can be dropped: a time or a duration [default: 366d]
+    /// When the entry can be dropped, because every token with this `jti` has then expired: a time or a duration
+    /// [default: 366d]
     #[arg(long, value_name = "WHEN", requires = "jti", conflicts_with = "restore", value_parser = when)]
     pub until: Option<TimeInput>,
 
@@ -393,7 +394,7 @@ pub struct RevokeArgs {
     pub list: bool,
 }
 
-/// Serve the tools behind the gate over MCP, for clients with tokens
+/// Serve the gate's tools over MCP to clients with tokens
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address to listen on: HOST:PORT, or a port on loopback [default: 127.0.0.1:8640]
@@ -421,7 +422,7 @@ pub struct ServeArgs {
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = group::SERVING)]
 pub struct ServerOptions {
-    /// How refusals are sent: http as a status, tool as a tool result, auto as whichever the client handles [default:
+    /// How refusals are sent: http (a status), tool (a tool result), or auto (whichever the client handles) [default:
     /// http]
     #[arg(long, value_name = "HOW", value_parser = denial)]
     pub denial: Option<Denial>,
@@ -450,7 +451,7 @@ pub struct ServerOptions {
     #[arg(long = "authorization-server", value_name = "URL", value_parser = parse_url)]
     pub authorization_servers: Vec<String>,
 
-    /// Requests per second for one user, or for one address without a valid token; or off [default: 100]
+    /// Requests per second for one user, or for one address without a valid token, or `off` for no limit [default: 100]
     #[arg(long, value_name = "CALLS", value_parser = rate)]
     pub rate: Option<Rate>,
 
@@ -467,7 +468,7 @@ pub struct ServerOptions {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_stale: Option<Duration>,
 
-    /// Accept other machines even with a weak or fresh key
+    /// Listen on an address that other machines can reach even with a weak key or one generated at startup
     #[arg(long)]
     pub expose: bool,
 }
@@ -497,7 +498,7 @@ impl ServerOptions {
 /// The commands for keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Make a private key: PEM (PKCS #8), or b64: and a secret for HMAC
+    /// Make a private key as PEM (PKCS #8), or a secret for HMAC, written as b64: and base64
     #[command(after_help = examples!("portcullis keys new --alg ES256 --out key.pem\n  portcullis keys new --alg HS256 --out secret"))]
     New(KeysNewArgs),
 
@@ -518,8 +519,8 @@ pub struct KeysNewArgs {
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
     pub alg: Algorithm,
 
-    /// New file to write, which only you can read; - for standard output [default: standard output, unless it is a
-    /// terminal]
+    /// File to create, readable only by you; - writes to standard output, even to a terminal [default: standard output;
+    /// on a terminal, --out is required]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -531,7 +532,7 @@ pub struct KeysJwksArgs {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Algorithm to write for keys that name none [default: the usual one of a private key]
+    /// Algorithm (alg) to write for keys that do not name one [default: the private key's usual algorithm]
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
     pub alg: Option<Algorithm>,
 }

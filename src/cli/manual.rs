@@ -39,7 +39,7 @@ pub fn man(out: &mut dyn Write, dir: Option<&Path>, date: NumericDate) -> Result
 
 /// The description of every command, after its own.
 const COMMON: &str = "\
-The general options, and those about keys, time and other issuers, may also be given before the name of the command. \
+General options, and options for keys, time and other issuers, may also come before the command's name. \
 `portcullis`(1) describes the configuration file, policies, and how secrets and durations are written.";
 
 /// The program and all of its commands, each of which has a page.

@@ -50,7 +50,8 @@ pub struct Options {
     #[arg(short = 'V', long, action = ArgAction::Version, help_heading = group::GENERAL, display_order = 999)]
     pub version: Option<bool>,
 
-    /// Start the console with a token for each permission of the policy, one without, and one that expires in 60 seconds
+    /// Start the console with a token for each permission in the policy, one without permissions, and one that expires
+    /// in 60 seconds
     #[arg(long, help_heading = group::CONSOLE)]
     pub demo: bool,
 
@@ -58,7 +59,7 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8640", help_heading = group::CONSOLE)]
     pub serve: Option<Address>,
 
-    /// Colours of the console: auto (by the terminal's background), dark, light, contrast or plain [default: auto]
+    /// Colours of the console: auto (matches the terminal's background), dark, light, contrast or plain [default: auto]
     #[arg(long, value_name = "THEME", value_parser = theme, help_heading = group::CONSOLE)]
     pub theme: Option<ThemeChoice>,
 
@@ -122,15 +123,15 @@ const EXAMPLES: &str = examples!(
 pub const FORMATS: &str = "\
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or ~/.config). Keys: \
 secret-file or signing-key, old-secret-file, policy, lifetime, leeway, issuer, audience, max-token-size, issuers, \
-targets, state, theme, keys. Relative paths start at the file's directory.
+targets, state, theme, keys. Relative paths are relative to the file's directory.
 
 Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"...\"] lists the permissions, any one of \
-which allows a call. Optional: description, schema (JSON Schema) and stub = true (the gate itself answers by echoing). \
+which allows a call. Optional: description, schema (JSON Schema) and stub = true (the gate itself answers by echoing the call). \
 [permissions.NAME] may set description and implies = [\"...\"]. [[expect]] sets user or permissions, tool, and \
 outcome = \"allowed\" or \"forbidden\". The built-in policy: read_data (user or admin), write_data (admin), \
 delete_data (admin).
 
-A secret is plain text, hex: and hex digits, or b64: and base64. Durations are written as 90s, 15m, 1h, 7d or 1h30m.";
+A secret is plain text, hex digits after hex:, or base64 after b64:. Durations are written as 90s, 15m, 1h, 7d or 1h30m.";
 
 /// Options of every command, before its name and behind it; one behind the name overrides one before it.
 #[derive(Clone, Debug, Default, Args)]
@@ -188,7 +189,7 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true, help_heading = group::TIME)]
     pub leeway: Option<Leeway>,
 
-    /// Time to check tokens at, such as 2026-11-22T20:41:05Z; the console's clock starts there
+    /// Time to check tokens at, such as 2026-11-22T20:41:05Z; the console's clock starts at it
     #[arg(long, global = true, value_name = "RFC3339", value_parser = instant, help_heading = group::TIME)]
     pub now: Option<NumericDate>,
 
@@ -226,7 +227,8 @@ pub struct IssuerOptions {
     #[arg(long = "user-claim", global = true, value_name = "CLAIM")]
     pub user_claims: Vec<String>,
 
-    /// Claim that contains permissions, instead of the preset's; a comma at its end says that they are separated by commas; repeatable
+    /// Claim that contains permissions, instead of the preset's; a trailing comma says that they are comma-separated;
+    /// repeatable
     #[arg(long = "permissions-claim", global = true, value_name = "CLAIM")]
     pub permissions_claims: Vec<String>,
 
@@ -247,7 +249,7 @@ pub struct IssuerOptions {
 fn preset_help() -> String {
     let mut names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
     let last = names.pop().unwrap_or_default();
-    format!("Where user and permissions are, by provider: {} or {last} [default: {STANDARD}]", names.join(", "))
+    format!("Which provider's claims contain the user and the permissions: {} or {last} [default: {STANDARD}]", names.join(", "))
 }
 
 impl IssuerOptions {
@@ -379,10 +381,10 @@ pub enum Command {
     #[command(subcommand, after_help = examples!("portcullis policy check policy.toml"))]
     Policy(PolicyCommand),
 
-    /// Print the completions for a shell, and where to put them
+    /// Print the completion script for a shell, and where to put it
     #[command(after_help = examples!("portcullis completions\n  portcullis completions bash >~/.local/share/bash-completion/completions/portcullis\n  portcullis completions zsh >~/.zfunc/_portcullis\n  portcullis completions fish >~/.config/fish/completions/portcullis.fish"))]
     Completions {
-        /// The shell [default: that of `SHELL`, the login shell]
+        /// The shell [default: the login shell, from `SHELL`]
         shell: Option<Shell>,
     },
 

@@ -41,7 +41,7 @@ pub static VARIABLES: [Variable; 20] = [
     row(
         &["PORTCULLIS_COMPLETE"],
         Scope::Completions,
-        "the shell that asks for completions; only the completion scripts set it",
+        "the shell that requests completions; set only by the completion scripts",
     ),
     row(&["SHELL"], Scope::Completions, "the shell that `portcullis completions` uses without an argument"),
     row(
@@ -52,7 +52,7 @@ pub static VARIABLES: [Variable; 20] = [
     row(
         &["XDG_DATA_HOME"],
         Scope::Completions,
-        "the directory below which bash finds completions; by default `~/.local/share`",
+        "the base directory in which bash looks for completions; by default `~/.local/share`",
     ),
     row(&["XDG_CONFIG_HOME"], Scope::System, "the directory of the configuration file; by default `~/.config`"),
     row(&["HOME"], Scope::System, "the home directory, for `~/` at the start of a path"),
@@ -95,7 +95,7 @@ pub static VARIABLES: [Variable; 20] = [
             "GHOSTTY_RESOURCES_DIR",
         ],
         Scope::Console,
-        "the terminal, which may accept copies (OSC 52)",
+        "which terminal is running, to know whether it supports copying (OSC 52)",
     ),
 ];
 

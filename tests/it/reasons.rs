@@ -40,11 +40,7 @@ fn rows() -> Vec<Row> {
         row("too_large", "x".repeat(8193), "the token is 8193 bytes long, expected at most 8.0 KiB"),
         row("malformed", "junk", "no dots, expected three segments"),
         row("malformed", format!("{plain}="), "segment 3, byte 44: base64 padding is not allowed in a token"),
-        row(
-            "algorithm_refused",
-            sign(r#"{"alg":"RS256"}"#, claims("")),
-            "no key for RS256 here, expected HS256",
-        ),
+        row("algorithm_refused", sign(r#"{"alg":"RS256"}"#, claims("")), "no key for RS256 here, expected HS256"),
         row("algorithm_refused", sign(r#"{"typ":"JWT"}"#, claims("")), "the header has no alg, expected HS256"),
         row(
             "header_refused",

@@ -53,15 +53,18 @@ const TOKEN: &[Member] = &[
     ("typ", "`typ`; default `JWT`"),
     ("from-file", "a file with the token, instead of a recipe; a relative path starts at the directory of the plan"),
     ("env", "an environment variable with the token, instead of a recipe"),
-    ("kit", "a token of the test kit by its name, as in `portcullis testkit`; `user` and `permissions` may be set"),
+    (
+        "kit",
+        "a token of the test kit by its name, as in `portcullis testkit`; may be combined with `user` and `permissions`",
+    ),
 ];
 const CASE: &[Member] = &[
     ("name", "a unique name"),
-    ("token", "the name of a token; `none`, or no member, calls without a token"),
+    ("token", "the name of a token; `none`, or leaving it out, calls without a token"),
     ("tokens", "a list of tokens; every token calls every tool"),
     ("tool", "the tool to call"),
     ("tools", "a list of tools"),
-    ("arguments", "a table of arguments; default an example of the tool's"),
+    ("arguments", "a table of arguments; default an example from the tool's schema"),
     (
         "at",
         "the instant that the call is judged for: `+14m` from the beginning, `exp - 1s`, `exp + leeway`, `nbf`, or a \

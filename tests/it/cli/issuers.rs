@@ -86,7 +86,7 @@ fn tokens_that_are_not_access_tokens_or_of_another_issuer_are_refused_by_their_r
         ),
         (json!({}), &["--require-typ"][..], "wrong_type: the token is of the type JWT, expected the type at+jwt"),
         (json!({}), &["--issuer", "https://sso.example"][..], "unknown_issuer: iss is https://sso.example/realms/prod"),
-        (json!({}), &["--algorithms", "ES256,PS256"][..], "algorithm_refused: not verified"),
+        (json!({}), &["--algorithms", "ES256,PS256"][..], "algorithm_refused: no key for RS256 here"),
         (
             json!({}),
             &["--audience", "a", "--audience", "b"][..],

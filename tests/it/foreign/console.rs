@@ -582,8 +582,8 @@ fn what_is_done_with_servers_is_found_in_the_palette() {
     let fake = Fake::new(|_| None);
     let mut desk = connected(&fake, 120, 36);
     for (typed, found) in [
-        ("fill", "call as everyone"),
-        ("call with every token", "call as everyone"),
+        ("fill", "call with every token and without one"),
+        ("call with every token", "call with every token and without one"),
         ("cancel", "cancel the call"),
         ("connect", "connect the selected server"),
         ("add a server", "add a server by its URL"),
