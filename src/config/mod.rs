@@ -7,9 +7,9 @@ mod secret;
 mod targets;
 mod writable;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::auth::keys::{KeyFileError, PublicFileError};
@@ -178,8 +178,15 @@ fn write_new_with(path: &Path, text: &str, mode: u32) -> Result<(), ConfigError>
     })
 }
 
+/// Gives a file to the owner of what is there already, so that a file written by the superuser can be used by the
+/// programs that it is for. Only the superuser can give files away; for anybody else this does nothing.
+pub(crate) fn give_to_owner(file: &File, there: &Metadata) {
+    let _ = fchown(file, Some(there.uid()), Some(there.gid()));
+}
+
 /// Replaces a file's contents atomically, through a temporary file in the same directory. A new file gets this mode,
-/// less the umask; an existing one keeps its own.
+/// less the umask, and the owner of the directory if the superuser writes it; an existing one keeps its own mode, owner
+/// and group, as far as the writer may set them.
 pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("invalid file name"));
@@ -191,8 +198,18 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     let mut write = || {
         file.write_all(text.as_bytes())?;
-        if let Ok(before) = fs::metadata(path) {
-            file.set_permissions(before.permissions())?;
+        match fs::metadata(path) {
+            Ok(before) => {
+                // Members of the group may keep it without the owner.
+                let _ = fchown(&file, None, Some(before.gid()));
+                give_to_owner(&file, &before);
+                file.set_permissions(before.permissions())?;
+            }
+            Err(_) => {
+                if let Ok(folder) = fs::metadata(folder) {
+                    give_to_owner(&file, &folder);
+                }
+            }
         }
         file.sync_all()?;
         fs::rename(&beside, path)

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::{ChangeFuture, Edition, Store, StoreContents, StoreError};
 use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{NumericDate, Revocations, TokenId};
-use crate::config::{ConfigError, read, replace, unreadable};
+use crate::config::{ConfigError, give_to_owner, read, replace, unreadable};
 use crate::text;
 use crate::watch::Watch;
 
@@ -171,6 +171,10 @@ impl FileStore {
             opened => opened,
         };
         let file = opened.map_err(failed)?;
+        let is_the_superusers = file.metadata().is_ok_and(|found| found.uid() == 0);
+        if let Some(folder) = real.parent().and_then(|folder| fs::metadata(folder).ok()).filter(|_| is_the_superusers) {
+            give_to_owner(&file, &folder);
+        }
         // Tries repeatedly, because a blocking lock could not be abandoned.
         for _ in 0..LOCK_WAIT.as_millis() / LOCK_RETRY.as_millis() {
             match file.try_lock() {
@@ -276,7 +280,6 @@ mod tests {
     use crate::store::Setback;
     use crate::text::Span;
     use rstest::rstest;
-    use std::fs;
     use tempfile::TempDir;
 
     const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
@@ -418,5 +421,23 @@ mod tests {
         fs::set_permissions(place.file(), fs::Permissions::from_mode(0o640)).expect("it is ours");
         place.store().change(NOW, &mut |_| {}).expect("written");
         assert_eq!(mode(&place.file()), 0o640);
+    }
+
+    /// The state directory of a service belongs to the service's user, and an administrator revokes.
+    #[test]
+    fn what_the_superuser_writes_belongs_to_the_owner_of_the_folder_or_of_the_old_file() {
+        let place = Place::new();
+        let (folder, lock) = (place.0.path(), place.0.path().join("state.json.lock"));
+        if std::os::unix::fs::chown(folder, Some(12_345), Some(12_346)).is_err() {
+            eprintln!("left out: only the superuser can give files away");
+            return;
+        }
+        let owner = |path: &Path| fs::metadata(path).map(|found| (found.uid(), found.gid())).expect("it is there");
+        place.store().change(NOW, &mut |_| {}).expect("written");
+        assert_eq!((owner(&place.file()), owner(&lock)), ((12_345, 12_346), (12_345, 12_346)));
+        std::os::unix::fs::chown(place.file(), Some(23_456), None).expect("the superuser");
+        std::os::unix::fs::chown(&lock, Some(23_456), None).expect("the superuser");
+        place.store().change(NOW, &mut |_| {}).expect("written");
+        assert_eq!((owner(&place.file()), owner(&lock)), ((23_456, 12_346), (23_456, 12_346)));
     }
 }
