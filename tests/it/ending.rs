@@ -12,6 +12,7 @@ use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::{Folder, PORTCULLIS, SECRET};
+#[cfg(target_os = "linux")]
 use crate::desk::eventually;
 use crate::foreign::fake::Fake;
 

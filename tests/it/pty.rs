@@ -11,7 +11,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::serving::call_status;
-use console::{Console, HEADER, PORTCULLIS, QUIT, command, shell, wait_for_end};
+#[cfg(target_os = "linux")]
+use console::wait_for_end;
+use console::{Console, HEADER, PORTCULLIS, QUIT, command, shell};
 use rstest::rstest;
 use rustix::process::Signal;
 

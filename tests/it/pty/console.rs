@@ -16,9 +16,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use portable_pty::{CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process};
 use vt100::{MouseProtocolEncoding, MouseProtocolMode};
 
 /// The program under test.
@@ -293,7 +292,8 @@ impl Console {
         on[0]
     }
 
-    /// Whether the program is stopped; false on systems that do not report it.
+    /// Whether the program is stopped.
+    #[cfg(target_os = "linux")]
     pub fn is_stopped(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
@@ -325,7 +325,11 @@ impl Drop for Console {
 }
 
 /// Waits for a process that is not our child to exit.
+#[cfg(target_os = "linux")]
 pub fn wait_for_end(pid: u32) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+
     let pid = Pid::from_raw(pid.cast_signed()).expect("a process id");
     // If it cannot be opened, the process has already exited.
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
