@@ -61,7 +61,7 @@ permissions = ["writer"]
 "#;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let signer = Signer::hs256(b"a secret that is at least 32 bytes long", KeyOrigin::Fresh)?;
+    let signer = Signer::hs256(b"a secret that is at least 32 bytes long", KeyOrigin::Program)?;
     let rules = Rules { policy: Arc::new(Policy::parse(POLICY)?), ..Rules::new(signer.verifier().clone()) };
     let gate = Gate::in_front_of(Arc::new(Notes::default()), rules, signer, Arc::new(SystemClock::new()));
 

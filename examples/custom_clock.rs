@@ -13,7 +13,7 @@ use portcullis::{Gate, Rules, Signer};
 use serde_json::json;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let signer = Signer::hs256(b"a secret that is at least 32 bytes long", KeyOrigin::Fresh)?;
+    let signer = Signer::hs256(b"a secret that is at least 32 bytes long", KeyOrigin::Program)?;
     let rules = Rules::new(signer.verifier().clone());
     let clock = Arc::new(ManualClock::new(NumericDate::from_seconds(1_800_000_000)));
     let gate = Gate::with(rules, signer, clock.clone());

@@ -29,7 +29,7 @@
 //! use portcullis::{Signer, auth::KeyOrigin};
 //! use std::sync::Arc;
 //!
-//! let signer = Signer::hs256(b"a secret that is at least 32 bytes long", KeyOrigin::Fresh)?;
+//! let signer = Signer::hs256(b"a secret that is at least 32 bytes long", KeyOrigin::Program)?;
 //! let policy = Arc::new(Policy::parse("[tools.report]\npermissions = [\"auditor\"]")?);
 //! let rules = Rules { policy, ..Rules::new(signer.verifier().clone()) };
 //! let decision = rules.decide(&Call { token: None, tool: "report" }, NumericDate::from_seconds(1_800_000_000));

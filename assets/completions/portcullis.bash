@@ -12,6 +12,6 @@ _portcullis() {
     fi
 }
 
-# Before version 4.4, bash sorts the values.
-complete -o bashdefault -o nosort -F _portcullis portcullis 2>/dev/null ||
-    complete -o bashdefault -F _portcullis portcullis
+# Without bash's own completions, which take @ for a host. Before version 4.4, bash sorts the values.
+complete -o nosort -F _portcullis portcullis 2>/dev/null ||
+    complete -F _portcullis portcullis

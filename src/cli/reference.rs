@@ -33,7 +33,7 @@ const fn row(names: &'static [&'static str], scope: Scope, effect: &'static str)
 }
 
 /// Every environment variable that the program reads, except those that `env:NAME` in a header or a test plan names.
-pub static VARIABLES: [Variable; 20] = [
+pub static VARIABLES: [Variable; 21] = [
     row(&["PORTCULLIS_SECRET"], Scope::Program, "the signing secret, if no option names a key file"),
     row(&["PORTCULLIS_TOKEN"], Scope::Program, "the token, if none is given as an argument"),
     row(&["PORTCULLIS_CONFIG"], Scope::Program, "the configuration file, if `--config` is not given"),
@@ -55,6 +55,11 @@ pub static VARIABLES: [Variable; 20] = [
         "the base directory in which bash looks for completions; by default `~/.local/share`",
     ),
     row(&["XDG_CONFIG_HOME"], Scope::System, "the directory of the configuration file; by default `~/.config`"),
+    row(
+        &["CREDENTIALS_DIRECTORY"],
+        Scope::System,
+        "the directory of a service's credentials, set by systemd; a key file in it may be readable by its group",
+    ),
     row(&["HOME"], Scope::System, "the home directory, for `~/` at the start of a path"),
     row(&["PATH"], Scope::System, "the directories in which a program after `--` is found"),
     row(&["COLUMNS"], Scope::System, "the width of the help, if it is not printed to a terminal"),

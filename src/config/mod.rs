@@ -7,9 +7,9 @@ mod secret;
 mod targets;
 mod writable;
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::auth::keys::{KeyFileError, PublicFileError};
@@ -203,7 +203,7 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
                 // Members of the group may keep it without the owner.
                 let _ = fchown(&file, None, Some(before.gid()));
                 give_to_owner(&file, &before);
-                file.set_permissions(before.permissions())?;
+                file.set_permissions(Permissions::from_mode(before.permissions().mode() & 0o777))?;
             }
             Err(_) => {
                 if let Ok(folder) = fs::metadata(folder) {

@@ -247,7 +247,7 @@ impl KeyText {
         let failed = |error| unreadable(what, path, error);
         let file = File::open(path).map_err(failed)?;
         // Checked on the open file, so that it cannot be replaced after the check.
-        let others_can_read = others_can_read(&file).map_err(failed)?;
+        let others_can_read = others_can_read(&file, path).map_err(failed)?;
         // Allocated in full, so that a growing buffer leaves no copies of the secret behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
         file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -262,11 +262,21 @@ fn named(what: &str, path: &Path) -> String {
     format!("{what} {}", text::name(&path.to_string_lossy(), 200))
 }
 
-/// Whether users other than the owner can read a file. Pipes, such as a shell's `<(…)`, are not readable by others.
-pub fn others_can_read(file: &File) -> std::io::Result<bool> {
+/// The environment variable with the directory of a service's credentials (systemd.exec(5)).
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+
+/// Whether users other than the owner can read the open file at this path. Pipes, such as a shell's `<(…)`, are not
+/// readable by others.
+///
+/// A service's credential may have the mode 0440: where an access control list lets the service's user read it, the
+/// group's bits are the mask of the list, and its directory is closed to others.
+pub fn others_can_read(file: &File, path: &Path) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = file.metadata()?;
-    Ok(found.is_file() && found.permissions().mode() & 0o077 != 0)
+    let credentials = std::env::var_os(CREDENTIALS_VARIABLE).map(PathBuf::from);
+    let is_credential = credentials.is_some_and(|folder| path.parent() == Some(&folder));
+    let of_others = if is_credential { 0o007 } else { 0o077 };
+    Ok(found.is_file() && found.permissions().mode() & of_others != 0)
 }
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ fn read_file(path: &Path, limit: usize) -> Result<FileText, FetchError> {
         return Err(failed(io::Error::other("not a regular file")));
     }
     let file = File::open(path).map_err(failed)?;
-    let others_can_read = config::others_can_read(&file).map_err(failed)?;
+    let others_can_read = config::others_can_read(&file, path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -165,16 +165,24 @@ impl FileStore {
         let mut name = real.file_name().unwrap_or_default().to_owned();
         name.push(".lock");
         let beside = real.with_file_name(name);
-        let opened = match OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(&beside) {
-            // The file belongs to another user. Locking does not need write permission.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
-            opened => opened,
+        let opened = match OpenOptions::new().write(true).create_new(true).mode(OWNER).open(&beside) {
+            // An existing file keeps its owner: another user could have put a link to a file of the superuser's here.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                match OpenOptions::new().write(true).open(&beside) {
+                    // The file belongs to another user. Locking does not need write permission.
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
+                    opened => opened,
+                }
+            }
+            Ok(file) => {
+                if let Some(folder) = real.parent().and_then(|folder| fs::metadata(folder).ok()) {
+                    give_to_owner(&file, &folder);
+                }
+                Ok(file)
+            }
+            failed => failed,
         };
         let file = opened.map_err(failed)?;
-        let is_the_superusers = file.metadata().is_ok_and(|found| found.uid() == 0);
-        if let Some(folder) = real.parent().and_then(|folder| fs::metadata(folder).ok()).filter(|_| is_the_superusers) {
-            give_to_owner(&file, &folder);
-        }
         // Tries repeatedly, because a blocking lock could not be abandoned.
         for _ in 0..LOCK_WAIT.as_millis() / LOCK_RETRY.as_millis() {
             match file.try_lock() {
@@ -426,6 +434,7 @@ mod tests {
     /// The state directory of a service belongs to the service's user, and an administrator revokes.
     #[test]
     fn what_the_superuser_writes_belongs_to_the_owner_of_the_folder_or_of_the_old_file() {
+        use std::os::unix::fs::MetadataExt as _;
         let place = Place::new();
         let (folder, lock) = (place.0.path(), place.0.path().join("state.json.lock"));
         if std::os::unix::fs::chown(folder, Some(12_345), Some(12_346)).is_err() {
@@ -436,8 +445,13 @@ mod tests {
         place.store().change(NOW, &mut |_| {}).expect("written");
         assert_eq!((owner(&place.file()), owner(&lock)), ((12_345, 12_346), (12_345, 12_346)));
         std::os::unix::fs::chown(place.file(), Some(23_456), None).expect("the superuser");
-        std::os::unix::fs::chown(&lock, Some(23_456), None).expect("the superuser");
+        // The owner of the folder may put a link there, but gets no file by it.
+        let other = TempDir::new().expect("a folder");
+        let precious = other.path().join("precious");
+        fs::write(&precious, "").expect("written");
+        fs::remove_file(&lock).expect("it is there");
+        std::os::unix::fs::symlink(&precious, &lock).expect("a link");
         place.store().change(NOW, &mut |_| {}).expect("written");
-        assert_eq!((owner(&place.file()), owner(&lock)), ((23_456, 12_346), (23_456, 12_346)));
+        assert_eq!((owner(&place.file()), owner(&precious).0), ((23_456, 12_346), 0));
     }
 }

@@ -285,6 +285,14 @@ fn bash_completes(#[case] line: &str, #[case] part: &str, #[case] wanted: &[&str
     assert_eq!(found.lines().collect::<Vec<_>>(), wanted);
 }
 
+/// Its default takes the `@` of `@FILE` for a host.
+#[test]
+fn bash_adds_no_completions_of_its_own() {
+    let script = r#"source "$SCRIPT"; complete -p portcullis"#;
+    let found = in_shell("bash", &["--norc"], script, &Folder::new()).expect("bash");
+    assert!(found.contains("-F _portcullis") && !found.contains("default"), "{found}");
+}
+
 #[test]
 fn fish_completes_with_descriptions() {
     let folder = Folder::new();

@@ -118,6 +118,25 @@ fn every_file_with_a_secret_must_be_private_to_its_owner() {
     assert_eq!(check(&["--jwks", &public, "--preset", "lab"], issued.trim()).exit, 0);
 }
 
+/// systemd gives the credentials of a service whose user is dynamic to the superuser, with an access control list.
+#[test]
+fn a_credential_of_a_service_may_have_the_mask_of_a_list_but_nothing_for_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let secret = folder.write("credentials/secret", SECRET);
+    let credentials = folder.path("credentials");
+    let exit = |mode, directory: &std::path::Path| {
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).expect("the mode is set");
+        let token = token_of(SECRET);
+        let arguments = ["--secret-file", &secret, "check", &token, "read_data"];
+        bare(&arguments).env("CREDENTIALS_DIRECTORY", directory).run().exit
+    };
+    assert_eq!(exit(0o440, &credentials), 0);
+    assert_eq!(exit(0o444, &credentials), 1, "others can read it");
+    assert_eq!(exit(0o440, &folder.path("")), 1, "it is no credential");
+    assert_eq!(exit(0o440, std::path::Path::new("")), 1, "there are no credentials");
+}
+
 #[test]
 fn a_secret_verifies_hs256_unless_other_algorithms_are_named() {
     let folder = Folder::new();
