@@ -433,6 +433,7 @@ mod tests {
 
     /// The state directory of a service belongs to the service's user, and an administrator revokes.
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
     fn what_the_superuser_writes_belongs_to_the_owner_of_the_folder_or_of_the_old_file() {
         use std::os::unix::fs::MetadataExt as _;
         let place = Place::new();
