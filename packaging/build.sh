@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds what is released: an archive, a Debian package, an SBOM and checksums, in target/release-files.
+# Builds what is released: an archive, a Debian package, an SBOM and checksums, in target/release-files/TARGET.
 #
 #   packaging/build.sh [TARGET]    for example x86_64-unknown-linux-musl, which makes a static program
 #
-# Needs a Rust toolchain with the target, and a C compiler for it; cargo-deb for the Debian package and cargo-cyclonedx
-# for the SBOM, which are left out, with a message, where they are not installed. So that a build can be repeated byte by
-# byte, times are those of the commit, and paths of this machine are replaced.
+# Needs a Rust toolchain with the target, a C compiler for it, GNU tar and sha256sum; cargo-deb for the Debian package
+# and cargo-cyclonedx for the SBOM, which are left out, with a message, if they are not installed. So that a build is
+# reproducible byte for byte, times are those of the commit (or SOURCE_DATE_EPOCH), and local paths are replaced.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,19 +13,25 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 target=${1:-$host}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 name=portcullis-$version-$target
-out=target/release-files
+out=target/release-files/$target
+# Cargo.toml names this directory, too.
 stage=target/package-files
+for tool in sha256sum tar; do
+    command -v "$tool" >/dev/null || { printf '%s is not installed\n' "$tool" >&2 && exit 1; }
+done
+tar --version | grep -q 'GNU tar' || { printf 'tar is not GNU tar\n' >&2 && exit 1; }
 
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
-# Messages of panics contain the paths of sources.
-RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=portcullis --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
-export RUSTFLAGS
+built=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 
-cargo build --locked --profile dist --target "$target" --bin portcullis
-program=${CARGO_TARGET_DIR:-target}/$target/dist/portcullis
+# Messages of panics contain the paths of sources. The flags are encoded, because a path may contain a blank.
+flags=(--remap-path-prefix="$PWD"=portcullis --remap-path-prefix="${CARGO_HOME:-$HOME/.cargo}"=cargo)
+separated=$(printf '\x1f%s' "${flags[@]}")
+CARGO_ENCODED_RUSTFLAGS=${separated:1} cargo build --locked --profile dist --target "$target" --bin portcullis
+program=$built/$target/dist/portcullis
 
-rm -rf "$stage"
+rm -rf "$stage" "$out"
 mkdir -p "$stage/man" "$stage/completions" "$out"
 cp "$program" "$stage/portcullis"
 
@@ -33,12 +39,12 @@ cp "$program" "$stage/portcullis"
 if "$program" --version >/dev/null 2>&1; then
     maker=$program
 else
-    RUSTFLAGS='' cargo build --locked --bin portcullis
-    maker=${CARGO_TARGET_DIR:-target}/debug/portcullis
+    cargo build --locked --bin portcullis
+    maker=$built/debug/portcullis
 fi
-"$maker" man --dir "$stage/man" 2>/dev/null
+"$maker" man --dir "$stage/man"
 for shell in bash zsh fish; do
-    "$maker" completions "$shell" >"$stage/completions/portcullis.$shell" 2>/dev/null
+    "$maker" completions "$shell" >"$stage/completions/portcullis.$shell"
 done
 
 # The archive.
@@ -69,4 +75,4 @@ else
     printf 'cargo-cyclonedx is not installed: no SBOM (cargo install --locked cargo-cyclonedx)\n'
 fi
 
-(cd "$out" && sha256sum -- *"$version"* >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS && cat SHA256SUMS)
+(cd "$out" && sha256sum -- * >../SHA256SUMS && mv ../SHA256SUMS . && cat SHA256SUMS)
