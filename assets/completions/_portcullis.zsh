@@ -4,6 +4,7 @@
 _portcullis() {
     local -a rows folders others
     local row
+    local -i ret=1
     rows=("${(@f)$(PORTCULLIS_COMPLETE=zsh command portcullis -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
     # zsh would quote a ~ in a value, so it stays as it was typed.
     if [[ $PREFIX == \~/* ]]; then
@@ -17,8 +18,9 @@ _portcullis() {
             *) others+=("$row") ;;
         esac
     done
-    (( $#others )) && _describe -V value others
-    (( $#folders )) && _describe -V folder folders -S ''
+    (( $#others )) && _describe -V value others && ret=0
+    (( $#folders )) && _describe -V folder folders -S '' && ret=0
+    return ret
 }
 
 # As a file in $fpath, this is the body of the function at its first call.

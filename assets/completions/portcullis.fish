@@ -2,7 +2,9 @@
 
 function __portcullis_complete
     set --local words (commandline --current-process --tokenize --cut-at-cursor)
-    set --local current (string unescape -- (commandline --current-token --cut-at-cursor); or commandline --current-token --cut-at-cursor)
+    set --local token (commandline --current-token --cut-at-cursor)
+    # Of a word in an open quote, the quote is closed.
+    set --local current (string unescape -- "$token"; or string unescape -- "$token'"; or string unescape -- "$token\""; or echo "$token")
     PORTCULLIS_COMPLETE=fish command portcullis -- $words "$current" 2>/dev/null
 end
 

@@ -9,12 +9,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::{CommandFactory as _, ValueEnum as _};
-use clap_complete::Shell;
 use clap_complete::engine::{self, CompletionCandidate};
 use clap_complete::env::{self, EnvCompleter};
 use etcetera::BaseStrategy as _;
 
 use super::candidates::{self, Line};
+use super::values::Shell;
 use super::{CliError, Exit, Options, Runner};
 use crate::text;
 
@@ -44,28 +44,25 @@ pub fn run(runner: &mut Runner<'_>, given: Option<Shell>) -> Result<Exit, CliErr
 /// Returns the shell whose path is in `SHELL`.
 fn login_shell(path: Option<&str>) -> Result<Shell, CliError> {
     let usage = |found: String| {
-        let shells = Shell::value_variants().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let shells = Shell::value_variants().iter().map(|shell| shell.name()).collect::<Vec<_>>().join(", ");
         CliError::Usage(format!("{found}; write `portcullis completions SHELL` with one of: {shells}"))
     };
     let path = path.ok_or_else(|| usage("SHELL is not set".to_owned()))?;
     let name = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
-    let named = |shell: &&Shell| shell.to_string() == *name || (**shell == Shell::PowerShell && name == "pwsh");
-    let found = Shell::value_variants().iter().find(named).copied();
+    let found = Shell::value_variants().iter().copied().find(|shell| shell.name() == name);
     found.ok_or_else(|| usage(format!("SHELL is {}, which has no completions here", text::name(&name, 64))))
 }
 
 /// Returns the script for a shell. It runs `portcullis` from the `PATH`.
 fn script(shell: Shell) -> io::Result<Vec<u8>> {
-    let generated = |completer: &dyn EnvCompleter| {
-        let mut script = Vec::new();
-        completer.write_registration(VARIABLE, NAME, NAME, NAME, &mut script).map(|()| script)
-    };
     match shell {
         Shell::Bash => Ok(include_bytes!("../../assets/completions/portcullis.bash").to_vec()),
         Shell::Zsh => Ok(include_bytes!("../../assets/completions/_portcullis.zsh").to_vec()),
         Shell::Fish => Ok(include_bytes!("../../assets/completions/portcullis.fish").to_vec()),
-        Shell::PowerShell => generated(&env::Powershell),
-        _ => generated(&env::Elvish),
+        Shell::Elvish => {
+            let mut script = Vec::new();
+            env::Elvish.write_registration(VARIABLE, NAME, NAME, NAME, &mut script).map(|()| script)
+        }
     }
 }
 
@@ -95,8 +92,6 @@ fn instructions(shell: Shell) -> Vec<String> {
         Shell::Elvish => {
             vec![format!("to install: portcullis completions elvish >>{}/elvish/rc.elv", config())]
         }
-        Shell::PowerShell => vec!["to install: portcullis completions powershell >>$PROFILE".to_owned()],
-        shell => vec![format!("to install: see the manual of {shell}")],
     }
 }
 
@@ -131,7 +126,7 @@ struct Request {
 
 impl Request {
     fn new(shell: &str, arguments: Vec<OsString>) -> Option<Self> {
-        let shell = Shell::value_variants().iter().copied().find(|known| known.to_string() == shell)?;
+        let shell = Shell::value_variants().iter().copied().find(|known| known.name() == shell)?;
         if shell != Shell::Bash {
             return Some(Self { shell, words: arguments, replaced: None });
         }
@@ -144,8 +139,8 @@ impl Request {
             Some(_) => replaced.into_owned(),
             None => split(&replaced).0.pop().unwrap_or_default(),
         };
-        let replaced = (replaced, quote);
-        Some(Self { shell, words: words.into_iter().map(Into::into).collect(), replaced: Some(replaced) })
+        let words = without_redirections(words).into_iter().map(Into::into).collect();
+        Some(Self { shell, words, replaced: Some((replaced, quote)) })
     }
 
     /// Returns the candidates in the form that the script reads, one per line.
@@ -221,11 +216,29 @@ impl Request {
 
 /// Whether the command of these words takes a program after `--`.
 fn takes_program(options: &clap::Command, words: &[OsString]) -> bool {
-    let mut command = options;
-    for word in words.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str()) {
-        command = command.find_subcommand(word).unwrap_or(command);
+    let takes_one = |command: &clap::Command| command.get_arguments().any(clap::Arg::is_last_set);
+    // The value of an option may have the name of a command.
+    let words = words.iter().skip(1).take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    let mut named = words.filter_map(|word| options.find_subcommand(word)).peekable();
+    match named.peek() {
+        Some(_) => named.any(takes_one),
+        None => takes_one(options),
     }
-    command.get_arguments().any(clap::Arg::is_last_set)
+}
+
+/// Removes redirections, such as `2>/dev/null`, before the last word.
+fn without_redirections(mut words: Vec<String>) -> Vec<String> {
+    let last = words.pop();
+    let mut is_target = false;
+    words.retain(|word| {
+        let operator = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '&');
+        let is_redirection = operator.starts_with(['<', '>']);
+        let is_kept = !is_redirection && !is_target;
+        is_target = is_redirection && operator.trim_start_matches(['<', '>', '&', '|']).is_empty();
+        is_kept
+    });
+    words.extend(last);
+    words
 }
 
 /// Splits a line into words as a shell does, without expanding anything. The last word is the one at the end of the
@@ -276,6 +289,26 @@ mod tests {
     }
 
     #[rstest]
+    #[case("p check @t 2>/dev/null re", "p check @t re")]
+    #[case("p check > out re", "p check re")]
+    #[case("p check &>out <in re", "p check re")]
+    #[case("p check 2>&1 re", "p check re")]
+    #[case("p check 12 >", "p check 12 >")]
+    fn redirections_are_no_words_of_the_command(#[case] line: &str, #[case] words: &str) {
+        assert_eq!(without_redirections(split(line).0).join(" "), words);
+    }
+
+    #[rstest]
+    #[case("p call", true)]
+    #[case("p --policy check call", true)]
+    #[case("p", true)]
+    #[case("p issue", false)]
+    fn a_program_follows_the_commands_that_take_one(#[case] line: &str, #[case] takes: bool) {
+        let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+        assert_eq!(takes_program(&Options::command(), &words), takes);
+    }
+
+    #[rstest]
     // The word, the part that bash replaces, a candidate, and the text that bash inserts.
     #[case("re", "re", "read data", r"read\ data")]
     #[case("db:re", "re", "db:read", "read")]
@@ -293,16 +326,16 @@ mod tests {
 
     #[rstest]
     #[case(Some("/usr/bin/zsh"), Ok(Shell::Zsh))]
-    #[case(Some("/opt/pwsh"), Ok(Shell::PowerShell))]
+    #[case(Some("/usr/local/bin/fish"), Ok(Shell::Fish))]
     #[case(
         Some("/bin/tcsh"),
         Err(
-            "SHELL is tcsh, which has no completions here; write `portcullis completions SHELL` with one of: bash, elvish, fish, powershell, zsh"
+            "SHELL is tcsh, which has no completions here; write `portcullis completions SHELL` with one of: bash, elvish, fish, zsh"
         )
     )]
     #[case(
         None,
-        Err("SHELL is not set; write `portcullis completions SHELL` with one of: bash, elvish, fish, powershell, zsh")
+        Err("SHELL is not set; write `portcullis completions SHELL` with one of: bash, elvish, fish, zsh")
     )]
     fn the_shell_is_that_of_the_environment(#[case] path: Option<&str>, #[case] wanted: Result<Shell, &str>) {
         let found = login_shell(path).map_err(|error| error.to_string());

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Args, ColorChoice, Parser, Subcommand};
-use clap_complete::Shell;
 
 use super::EXITS;
 use super::arguments::{
@@ -16,7 +15,7 @@ use super::arguments::{
 use super::group;
 use super::reference::{Scope, VARIABLES, Variable};
 use super::target::TargetOptions;
-use super::values::{duration, instant, theme};
+use super::values::{Shell, duration, instant, theme};
 use crate::auth::mapping::{PRESETS, STANDARD};
 use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
 use crate::config::{self, IssuerConfig, IssuerError, KeysFrom};

@@ -1,7 +1,9 @@
 //! Parsers of option values, with their errors.
 
+use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::auth::issue::{InvalidTime, TimeInput};
@@ -104,4 +106,36 @@ pub fn expected_answer() -> impl TypedValueParser<Value = ExpectedAnswer> {
 fn one_of(all: impl Iterator<Item = ExpectedAnswer>) -> impl TypedValueParser<Value = ExpectedAnswer> {
     let words: Vec<&'static str> = all.map(ExpectedAnswer::word).collect();
     PossibleValuesParser::new(words).try_map(|word| ExpectedAnswer::named(&word).ok_or(ValueError::Expected))
+}
+
+/// A shell with a completion script. `PowerShell` has none: the script that the engine makes for it evaluates the line
+/// that is being typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash.
+    Bash,
+    /// elvish.
+    Elvish,
+    /// fish.
+    Fish,
+    /// zsh.
+    Zsh,
+}
+
+impl Shell {
+    /// Its name, as it is written on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Elvish => "elvish",
+            Self::Fish => "fish",
+            Self::Zsh => "zsh",
+        }
+    }
+}
+
+impl fmt::Display for Shell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
