@@ -9,25 +9,32 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use portcullis::Gate;
+use portcullis::auth::Verdict;
+use portcullis::gate::CallRequest;
+use portcullis::{Gate, Outcome, Reason};
 use serde_json::Value;
 
-/// Answers a call. The body is the gate's answer; the status and the challenge are those of RFC 6750.
+/// Answers a call. The body is the gate's answer; the status and the challenge are those of RFC 6750, section 3.
 async fn call(
     State(gate): State<Gate>,
     Path(tool): Path<String>,
     headers: HeaderMap,
     Json(arguments): Json<Value>,
 ) -> Response {
-    let answer = gate.call_tool_async(bearer(&headers), &tool, &arguments).await;
-    let (status, challenge) = match answer["error"].as_str() {
-        None => (StatusCode::OK, None),
-        Some("unauthorized") => (StatusCode::UNAUTHORIZED, Some("Bearer")),
-        Some("forbidden") => (StatusCode::FORBIDDEN, Some(r#"Bearer error="insufficient_scope""#)),
-        Some("invalid_arguments") => (StatusCode::BAD_REQUEST, None),
-        Some(_) => (StatusCode::BAD_GATEWAY, None),
+    let request = CallRequest::new(bearer(&headers), &tool, &arguments, gate.clock().now());
+    let called = gate.call_async(&request).await;
+    let (status, challenge) = match (called.decision.reason(), &called.outcome) {
+        (Some(Reason::MissingToken), _) => (StatusCode::UNAUTHORIZED, Some("Bearer")),
+        (Some(Reason::KeysUnavailable { .. }), _) => (StatusCode::SERVICE_UNAVAILABLE, None),
+        (Some(_), Outcome::Refused(Verdict::Forbidden)) => {
+            (StatusCode::FORBIDDEN, Some(r#"Bearer error="insufficient_scope""#))
+        }
+        (Some(_), _) => (StatusCode::UNAUTHORIZED, Some(r#"Bearer error="invalid_token""#)),
+        (None, Outcome::BadArguments(_)) => (StatusCode::BAD_REQUEST, None),
+        (None, Outcome::ToolFailed(_)) => (StatusCode::BAD_GATEWAY, None),
+        (None, _) => (StatusCode::OK, None),
     };
-    let mut response = (status, Json(answer)).into_response();
+    let mut response = (status, Json(called.outcome.answer())).into_response();
     if let Some(challenge) = challenge {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
     }

@@ -18,20 +18,12 @@ struct Notes(Mutex<Vec<String>>);
 
 impl Backend for Notes {
     fn tools(&self) -> Arc<[ToolInfo]> {
-        let tool = |name: &str, description: &str, schema: Value, reads_only| ToolInfo {
-            name: name.into(),
-            title: None,
-            description: description.into(),
-            schema,
-            example: "{}".into(),
-            reads_only,
-            destroys: false,
-            is_idempotent: reads_only,
-        };
         let text = json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]});
+        let list = ToolInfo::new("list_notes", "returns all notes", json!({"type": "object"}));
+        let add = ToolInfo::new("add_note", "adds a note", text);
         Arc::from([
-            tool("list_notes", "returns all notes", json!({"type": "object"}), true),
-            tool("add_note", "adds a note", text, false),
+            ToolInfo { reads_only: true, destroys: false, is_idempotent: true, ..list },
+            ToolInfo { example: r#"{"text": "hello"}"#.into(), destroys: false, ..add },
         ])
     }
 

@@ -57,3 +57,5 @@ pub use reason::Reason;
 pub use revocations::Revocations;
 pub use rules::{Call, Rules};
 pub use token::{TokenId, TokenLimit};
+
+pub use crate::text::Span;

@@ -13,6 +13,7 @@ mod rejection;
 mod shared;
 mod signal;
 pub mod state;
+#[doc(hidden)]
 pub mod traffic;
 
 use std::future::Future;
@@ -36,8 +37,10 @@ pub use activity::{Activity, Origin, Record};
 pub use arguments::RawArguments;
 pub use health::{Health, ReadFailure};
 pub use key_status::{KeyState, KeyStatus, KeysFrom};
+#[doc(hidden)]
 pub use rejection::{ForeignAnswer, OWN_CREDENTIALS, Rejection, RequestOutcome};
 pub use shared::Shared;
+#[doc(hidden)]
 pub use signal::{Listener, Signal};
 pub use state::{AcceptedIssuer, AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 
@@ -83,6 +86,13 @@ pub struct CallRequest<'a> {
     pub at: NumericDate,
     /// The instant that the gate decides for.
     pub judged_at: NumericDate,
+}
+
+impl<'a> CallRequest<'a> {
+    /// A call by a program that uses the library, decided for `now`.
+    pub fn new(token: Option<&'a str>, tool: &'a str, arguments: &'a Value, now: NumericDate) -> Self {
+        Self { token, tool, arguments: RawArguments::Json(arguments), origin: Origin::Library, at: now, judged_at: now }
+    }
 }
 
 /// A call's origin and time, for the log; it does not contain the token.
@@ -146,8 +156,8 @@ impl Gate {
         &self.shared
     }
 
-    /// Issues an HS256 token for `user_id` with these permissions, and with `iat`, `exp` and `jti`. It expires in one
-    /// hour.
+    /// Issues a token for `user_id` with these permissions, and with `iat`, `exp` and `jti`: with HS256 if the signer is a
+    /// secret, as in [`Gate::new`]. It expires in one hour.
     pub fn generate_token(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> Result<Arc<str>, IssueError> {
         let permissions = permissions.iter().map(|p| p.as_ref().to_owned()).collect();
         let request = IssueRequest { user_id: user_id.to_owned(), permissions, ..IssueRequest::default() };
@@ -204,18 +214,12 @@ impl Gate {
     /// It does not wait: a tool that does not answer immediately is reported as `tool_failed`.
     /// [`Gate::call_tool_async`] waits.
     pub fn call_tool<'a>(&self, token: impl Into<Option<&'a str>>, tool: &str, arguments: &Value) -> Value {
-        self.call(&self.library_call(token.into(), tool, arguments)).outcome.answer()
+        self.call(&CallRequest::new(token.into(), tool, arguments, self.clock.now())).outcome.answer()
     }
 
     /// Like [`Gate::call_tool`], but waits for the tool.
     pub async fn call_tool_async(&self, token: Option<&str>, tool: &str, arguments: &Value) -> Value {
-        self.call_async(&self.library_call(token, tool, arguments)).await.outcome.answer()
-    }
-
-    fn library_call<'a>(&self, token: Option<&'a str>, tool: &'a str, arguments: &'a Value) -> CallRequest<'a> {
-        let now = self.clock.now();
-        let arguments = RawArguments::Json(arguments);
-        CallRequest { token, tool, arguments, origin: Origin::Library, at: now, judged_at: now }
+        self.call_async(&CallRequest::new(token, tool, arguments, self.clock.now())).await.outcome.answer()
     }
 
     /// Decides, runs the tool if the call is allowed, and logs the call. Does not wait for a tool that does not answer
@@ -305,12 +309,14 @@ impl Gate {
     }
 
     /// Logs a refused request that does not call a tool, or whose call was not read.
+    #[doc(hidden)]
     pub fn turn_away(&self, answered: impl Into<RequestOutcome>, asked: &str, source: &Source<'_>) {
         let record = Record { tool: Excerpt::of(asked, MAX_REFUSED_TEXT), ..self.row(answered.into(), source) };
         self.shared.update(|state| state.record(record));
     }
 
     /// Logs a call that a foreign server answered.
+    #[doc(hidden)]
     pub fn observed(
         &self,
         answer: ForeignAnswer,

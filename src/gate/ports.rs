@@ -41,7 +41,7 @@ pub struct ToolInfo {
     pub title: Option<Arc<str>>,
     /// A description, as a phrase that follows the name.
     pub description: Arc<str>,
-    /// The JSON Schema of its arguments.
+    /// The JSON Schema of its arguments, for listings. Calls are checked against the schema of the policy.
     pub schema: Value,
     /// Example arguments, as JSON text.
     pub example: Arc<str>,
@@ -51,6 +51,22 @@ pub struct ToolInfo {
     pub destroys: bool,
     /// Whether repeated calls with the same arguments have no further effect (`idempotentHint`).
     pub is_idempotent: bool,
+}
+
+impl ToolInfo {
+    /// Describes a tool of which nothing else is known: it may change and destroy something.
+    pub fn new(name: &str, description: &str, schema: Value) -> Self {
+        Self {
+            name: name.into(),
+            title: None,
+            description: description.into(),
+            schema,
+            example: "{}".into(),
+            reads_only: false,
+            destroys: true,
+            is_idempotent: false,
+        }
+    }
 }
 
 /// Why a permitted call failed. The message is safe to show.

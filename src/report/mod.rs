@@ -1,10 +1,11 @@
 //! The report of a test run: cases with their results, and the formats that other programs read.
 //!
-//! Instruments make a [`Report`]; commands write it with [`junit()`], [`tap`], [`markdown`] or [`json_lines`]. It is pure:
+//! Instruments make a [`Report`]; commands write it with `junit`, [`tap`], [`markdown`] or [`json_lines`]. It is pure:
 //! it reads no clock and writes no file. A report is shared with others, so every text that it takes is made safe to
 //! show, and tokens in it are replaced by their IDs.
 
 mod formats;
+#[cfg(feature = "program")]
 mod junit;
 mod redacted;
 
@@ -15,6 +16,7 @@ use crate::auth::NumericDate;
 use crate::text::{self, words};
 
 pub use formats::{json_lines, markdown, tap};
+#[cfg(feature = "program")]
 pub use junit::{JunitError, junit};
 pub use redacted::redacted;
 
@@ -288,6 +290,7 @@ mod tests {
         assert_eq!((report.verdict(), report.summary().as_str()), (verdict, summary));
     }
 
+    #[cfg(feature = "program")]
     #[test]
     fn a_token_or_a_control_character_never_reaches_a_report() {
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA";

@@ -50,7 +50,7 @@ fn the_policy_shown_is_the_built_in_one() {
 }
 
 /// Options of other programs in the docs: cargo, kubectl and gcloud.
-const OF_OTHERS: [&str; 10] = [
+const OF_OTHERS: [&str; 11] = [
     "--release",
     "--locked", "--path",
     "--example",

@@ -1,6 +1,6 @@
 //! Test plans: a file of tokens, calls and expected answers, which `portcullis test` runs as one suite.
 //!
-//! [`TestPlan::parse`] reads the file, and [`run`] makes the calls through a [`Target`] and returns a report. Both are
+//! [`TestPlan::parse`] reads the file, and `run` makes the calls through a [`Target`] and returns a report. Both are
 //! pure: the command reads files, signs tokens and owns the target, which is our own gate or a foreign server.
 
 mod file;
