@@ -38,8 +38,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// `SHELL`, the path of the login shell.
     pub shell: Option<String>,
-    /// `SOURCE_DATE_EPOCH`, if it is a number of seconds.
-    pub source_date: Option<NumericDate>,
+    /// `SOURCE_DATE_EPOCH`, in seconds.
+    pub source_date: Option<String>,
     /// Whether `NO_COLOR` is set and not empty.
     pub no_colour: bool,
     /// The terminal's properties from `COLORTERM` and `COLORFGBG`.
@@ -60,9 +60,7 @@ impl Environment {
             token: text("PORTCULLIS_TOKEN"),
             config: variable(CONFIG_VARIABLE).map(Into::into),
             shell: text("SHELL"),
-            source_date: text("SOURCE_DATE_EPOCH")
-                .and_then(|seconds| seconds.parse().ok())
-                .map(NumericDate::from_seconds),
+            source_date: text("SOURCE_DATE_EPOCH"),
             no_colour: variable("NO_COLOR").is_some(),
             look: Look {
                 background: text("COLORFGBG").as_deref().and_then(Background::from_colorfgbg),

@@ -5,17 +5,27 @@ use std::io::Write;
 use std::path::Path;
 
 use clap::{Arg, CommandFactory as _};
-use clap_mangen::Man;
-use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+use roff::{Inline, Roff, bold, italic, roman};
 
 use super::options::FORMATS;
 use super::reference::{CHOSEN_VARIABLES, FILES, Scope, VARIABLES};
 use super::{CliError, EXITS, Exit, Options};
 use crate::auth::NumericDate;
 use crate::config;
+use crate::text;
 
 /// The longest line of a page's source, in bytes.
 const MOST_COLUMNS: usize = 78;
+
+/// The date of the pages: `SOURCE_DATE_EPOCH`, if it is set, or `now`.
+pub fn date(source: Option<&str>, now: NumericDate) -> Result<NumericDate, CliError> {
+    let Some(seconds) = source else { return Ok(now) };
+    let expected = || {
+        let found = text::name(seconds, 64);
+        CliError::Usage(format!("SOURCE_DATE_EPOCH is {found}, expected seconds since 1970"))
+    };
+    seconds.parse().map(NumericDate::from_seconds).map_err(|_| expected())
+}
 
 /// Prints the main man page, or writes one page for each command to a directory.
 pub fn man(out: &mut dyn Write, dir: Option<&Path>, date: NumericDate) -> Result<Exit, CliError> {
@@ -26,8 +36,7 @@ pub fn man(out: &mut dyn Write, dir: Option<&Path>, date: NumericDate) -> Result
         None => out.write_all(page(&program, &pages, date).as_bytes())?,
         Some(dir) => {
             let write = |command: &clap::Command| {
-                let name = Man::new(command.clone()).get_filename();
-                std::fs::write(dir.join(name), page(command, &pages, date))
+                std::fs::write(dir.join(format!("{}.1", name(command))), page(command, &pages, date))
             };
             std::fs::create_dir_all(dir)
                 .and_then(|()| pages.iter().try_for_each(|command| write(command)))
@@ -64,8 +73,8 @@ fn page(command: &clap::Command, pages: &[&clap::Command], date: NumericDate) ->
     let date = date.rfc3339();
     let day = date.split('T').next().unwrap_or_default();
     page.control("TH", [&*name(command).to_uppercase(), "1", day, &source, "Portcullis Manual"]);
-    // Lines are not stretched between long names.
-    page.control("ad", ["l"]);
+    // Lines are not stretched between long names, and names are not hyphenated.
+    page.control("ad", ["l"]).control("nh", []);
 
     page.control("SH", ["NAME"]);
     page.text([roman(format!("{} - {}", name(command), about(command)))]);
@@ -77,7 +86,7 @@ fn page(command: &clap::Command, pages: &[&clap::Command], date: NumericDate) ->
     let described = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string);
     let described = described.unwrap_or_default();
     match is_main(command) {
-        true => paragraphs(&mut page, &format!("{described}\n\n{FORMATS}")),
+        true => paragraphs(&mut page, &described),
         false => paragraphs(&mut page, &format!("{}.\n\n{COMMON}", described.trim_end_matches('.'))),
     }
 
@@ -92,6 +101,11 @@ fn page(command: &clap::Command, pages: &[&clap::Command], date: NumericDate) ->
 
     page.control("SH", ["OPTIONS"]);
     options(&mut page, command);
+
+    for (title, text) in FORMATS.iter().filter(|_| is_main(command)) {
+        page.control("SH", [&*title.to_uppercase()]);
+        paragraphs(&mut page, &sentence(text));
+    }
 
     page.control("SH", ["EXIT STATUS"]);
     for (exit, meaning) in EXITS {
@@ -134,10 +148,7 @@ fn wrapped(source: &str) -> String {
         let mut column = 0;
         let keeps_lines = is_example || is_term || line.starts_with('.');
         for (place, word) in line.split(' ').enumerate() {
-            // A name or a path is never hyphenated.
-            let is_whole = word.contains(r"\-") || word.contains('/');
-            let whole = if is_whole && !is_example && !line.starts_with('.') { r"\%" } else { "" };
-            let word = whole.to_owned() + &escaped(word);
+            let word = escaped(word);
             let breaks = !keeps_lines && place > 0 && column + word.len() >= MOST_COLUMNS;
             match (breaks, place) {
                 (true, _) => {
@@ -222,6 +233,9 @@ fn options(page: &mut Roff, command: &clap::Command) {
 fn usage(option: &Arg) -> Vec<Inline> {
     let values = option.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>();
     let values = values.join(" ");
+    if option.is_last_set() {
+        return vec![roman("-- "), italic(values), roman(" ["), italic("ARGUMENTS"), roman("]")];
+    }
     if option.is_positional() {
         return vec![italic(values)];
     }
@@ -296,6 +310,12 @@ fn paragraphs(page: &mut Roff, text: &str) {
         }
         page.text(inlines(&paragraph.replace('\n', " ")));
     }
+}
+
+/// A text with an upper-case letter at the start, unless it starts with a literal.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
 
 /// The parts of a text: what is between backticks is literal.

@@ -262,7 +262,7 @@ impl Runner<'_> {
             }
             Command::Completions { shell } => return completions::run(self, *shell),
             Command::Man { dir } => {
-                let date = self.environment.source_date.unwrap_or_else(|| SystemClock::new().now());
+                let date = manual::date(self.environment.source_date.as_deref(), SystemClock::new().now())?;
                 return manual::man(self.out, dir.as_deref(), date);
             }
             _ => {}

@@ -108,9 +108,10 @@ fn after_long_help() -> String {
     let variables = VARIABLES.iter().filter(|row| row.scope == Scope::Program);
     let line = |row: &Variable| format!("\n  {:<18} {}", row.names.join(", "), row.effect.replace('`', ""));
     let variables = variables.map(line).collect::<Vec<_>>().concat();
+    let formats = FORMATS.map(|(title, text)| format!("{title}: {}\n\n", text.replace('`', ""))).concat();
     let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8)).concat();
     format!(
-        "{EXAMPLES}\n\nEnvironment (portcullis man lists all variables):{variables}\n\n{FORMATS}\n\nExit codes:{exits}"
+        "{EXAMPLES}\n\nEnvironment (portcullis man lists all variables):{variables}\n\n{formats}Exit codes:{exits}"
     )
 }
 
@@ -118,19 +119,29 @@ const EXAMPLES: &str = examples!(
     "portcullis --demo\n  portcullis --policy policy.toml --secret-file secret\n  portcullis check @token.txt write_data --secret-file secret"
 );
 
-/// The formats of files and values: paragraphs that the reader wraps.
-pub const FORMATS: &str = "\
-Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or ~/.config). Keys: \
-secret-file or signing-key, old-secret-file, policy, lifetime, leeway, issuer, audience, max-token-size, issuers, \
-targets, state, theme, keys. Relative paths are relative to the file's directory.
-
-Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"...\"] lists the permissions, any one of \
-which allows a call. Optional: description, schema (JSON Schema) and stub = true (the gate itself answers by echoing the call). \
-[permissions.NAME] may set description and implies = [\"...\"]. [[expect]] sets user or permissions, tool, and \
-outcome = \"allowed\" or \"forbidden\". The built-in policy: read_data (user or admin), write_data (admin), \
-delete_data (admin).
-
-A secret is plain text, hex digits after hex:, or base64 after b64:. Durations are written as 90s, 15m, 1h, 7d or 1h30m.";
+/// The formats of files and values: a title, and a text with literals in backticks.
+pub const FORMATS: [(&str, &str); 3] = [
+    (
+        "Configuration",
+        "`portcullis/portcullis.toml` in the configuration directory (`$XDG_CONFIG_HOME` or `~/.config`), in TOML. It may \
+         set `secret-file` or `signing-key`, `old-secret-file`, `policy`, `lifetime`, `leeway`, `issuer`, `audience`, \
+         `max-token-size`, `issuers`, `targets`, `state`, `theme` and `keys`. Relative paths are relative to the file's \
+         directory.",
+    ),
+    (
+        "Policy",
+        "a TOML file with a table `[tools.NAME]` for each tool. `permissions = [\"...\"]` lists the permissions, any one of \
+         which allows a call. Optional: `description`, `schema` (JSON Schema) and `stub = true` (the gate itself answers by \
+         echoing the call). `[permissions.NAME]` may set `description` and `implies = [\"...\"]`. `[[expect]]` sets `user` or \
+         `permissions`, `tool`, and `outcome = \"allowed\"` or `\"forbidden\"`. The built-in policy: `read_data` (user or \
+         admin), `write_data` (admin), `delete_data` (admin).",
+    ),
+    (
+        "Secrets and durations",
+        "a secret is plain text, hex digits after `hex:`, or base64 after `b64:`. Durations are written as `90s`, `15m`, \
+         `1h`, `7d` or `1h30m`.",
+    ),
+];
 
 /// Options of every command, before its name and behind it; one behind the name overrides one before it.
 #[derive(Clone, Debug, Default, Args)]

@@ -45,8 +45,8 @@ pub struct TargetOptions {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
 
-    /// Command that starts another server, which speaks MCP over standard input and output
-    #[arg(last = true, value_name = "COMMAND")]
+    /// Program that is another server, with its arguments; it speaks MCP over standard input and output
+    #[arg(last = true, value_name = "PROGRAM")]
     pub command: Vec<OsString>,
 }
 

@@ -93,20 +93,24 @@ fn typed(block: &Block) -> Option<String> {
 
 #[test]
 fn the_command_line_accepts_every_command_of_the_pages() {
+    // What a page writes before a command runs it; nothing else can be found, so that no other command does anything.
+    let before = "#!/bin/sh\nexec \"$@\"\n";
     // It writes its arguments down, separated by NUL, and each command ends with a newline.
     let stub = "#!/bin/sh\n{ printf '%s\\0' portcullis \"$@\"; printf '\\n\\0'; } >> \"$HOME/arguments\"\necho x\n";
     let place = tempfile::tempdir().expect("a folder");
     let bin = place.path().join("bin");
     fs::create_dir(&bin).expect("a folder");
-    let program = bin.join("portcullis");
-    fs::write(&program, stub).expect("written");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("executable");
+    for (name, text) in [("portcullis", stub), ("sudo", before), ("env", before), ("mkdir", "#!/bin/sh\n")] {
+        fs::write(bin.join(name), text).expect("written");
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("executable");
+    }
     let mut accepted = 0;
     for (page, text) in pages() {
         for script in blocks(&text).iter().filter_map(typed) {
             let written = place.path().join("arguments");
             let _ = fs::remove_file(&written);
-            // Nothing but this stub can be found, so that no other command of a page does anything.
+            let outside = script.replace("/dev/null", "");
+            assert!(!outside.contains(">/") && !outside.contains("> /"), "{}: {script}", page.display());
             let mut command = Command::new("/bin/sh");
             command.args(["-c", &script]).current_dir(place.path()).env_clear();
             let variables = script.split('$').skip(1).map(|rest| rest.trim_start_matches('{'));
@@ -115,6 +119,8 @@ fn the_command_line_accepts_every_command_of_the_pages() {
             command.envs(names.filter(|name| !name.is_empty()).map(|name| (name, "x")));
             command.env("PATH", &bin).env("HOME", place.path()).output().expect("sh runs");
             let written = fs::read_to_string(written).unwrap_or_default();
+            let is_typed = script.lines().any(|line| line.trim_start_matches("sudo ").starts_with("portcullis "));
+            assert!(!is_typed || !written.is_empty(), "{}: nothing was run of\n{script}", page.display());
             for arguments in written.split("\n\0").filter(|arguments| !arguments.is_empty()) {
                 let arguments: Vec<&str> = arguments.split_terminator('\0').collect();
                 let parsed = Options::command().try_get_matches_from(&arguments);
