@@ -61,7 +61,7 @@ pub struct Watch {
     /// Starts to watch; tests replace this function.
     arm: fn(&mut Self) -> notify::Result<()>,
     /// How long a file that cannot be watched is left alone between two readings.
-    rests: Duration,
+    poll_interval: Duration,
     sender: mpsc::UnboundedSender<Effect>,
     events: mpsc::UnboundedReceiver<Effect>,
 }
@@ -96,7 +96,7 @@ impl Watch {
             polls: false,
             is_replaced_whole: false,
             arm: Self::arm,
-            rests: POLL,
+            poll_interval: POLL,
             sender,
             events,
         }
@@ -113,7 +113,7 @@ impl Watch {
     pub async fn touched(&mut self) -> Result<(), WatchError> {
         loop {
             if self.polls && self.due.is_none() {
-                sleep(self.rests).await;
+                sleep(self.poll_interval).await;
             } else if self.due.is_none() {
                 match self.events.recv().await {
                     Some(effect) => self.note(effect),
@@ -423,7 +423,7 @@ mod tests {
         let place = Place::new();
         let file = place.write("file", "one");
         let arm = |_: &mut Watch| Err(notify::Error::generic("no instance is left"));
-        let mut watch = Watch { arm, rests: Duration::from_millis(1), ..Watch::new(file.clone()) };
+        let mut watch = Watch { arm, poll_interval: Duration::from_millis(1), ..Watch::new(file.clone()) };
         let unwatched = watch.touched().await.expect_err("it cannot be watched");
         assert!(unwatched.to_string().contains("is polled every second"), "{unwatched}");
         watch.touched().await.expect("its content is new");

@@ -150,7 +150,7 @@ impl Request {
             let Some(value) = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control)) else {
                 continue;
             };
-            let help = candidate.get_help().map(ToString::to_string);
+            let help = candidate.get_help().map(|help| help.to_string().replace('`', ""));
             let help = help.as_deref().and_then(|help| help.lines().next()).unwrap_or_default();
             match (self.shell, help) {
                 (Shell::Bash, _) => text += &self.for_bash(value),

@@ -287,7 +287,7 @@ impl Log<'_> {
         changes.mark_changed();
         let mut is_printing = !quiet;
         loop {
-            changes.changed().await;
+            changes.heard().await;
             self.report_keys();
             if !is_printing {
                 continue;

@@ -53,8 +53,7 @@ impl TargetConfig {
                     found.headers = pairs.filter(|pairs| !pairs.is_empty()).ok_or_else(|| wrong(expected))?;
                 }
                 name => {
-                    let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
-                    let nearest = nearest.copied().unwrap_or_default();
+                    let nearest = text::nearest(name, KEYS).unwrap_or_default();
                     let message = format!("unknown key {}; did you mean {nearest}?", text::name(name, 64));
                     return Err(IssuerFault { at: Some(key.span().start), message });
                 }

@@ -59,6 +59,7 @@ pub struct Listener {
 impl Listener {
     /// Waits until the number has grown since the last time. Returns `false` if the signal was dropped instead. Nothing
     /// is lost if the future is dropped.
+    #[must_use = "after the end it returns at once"]
     pub async fn changed(&mut self) -> bool {
         loop {
             // Before the number is read, so that growth after the reading wakes this.
@@ -72,6 +73,13 @@ impl Listener {
                 return false;
             }
             woken.await;
+        }
+    }
+
+    /// Waits like [`Listener::changed`]; never completes if the signal was dropped.
+    pub async fn heard(&mut self) {
+        if !self.changed().await {
+            std::future::pending::<()>().await;
         }
     }
 

@@ -173,7 +173,7 @@ fn follow(gate: Gate, remote: RemoteKeys, mut cache: KeyCache, refresh: Arc<Noti
             }
             tokio::select! {
                 () = until(&gate, cache.schedule.wakes(now)) => source.publish(&mut cache),
-                () = heard(&mut requested) => {
+                () = requested.heard() => {
                     // Only if it changes the plan: this happens for each token of a flood, and a publication wakes the
                     // console.
                     if cache.schedule.unknown_key(gate.clock().monotonic()) {
@@ -230,13 +230,6 @@ impl Source<'_> {
                 state.set_issuer_keys(&keys, status);
             }
         });
-    }
-}
-
-/// Waits for the next request. There is none after the issuer was replaced or removed.
-async fn heard(requests: &mut Listener) {
-    if !requests.changed().await {
-        pending::<()>().await;
     }
 }
 

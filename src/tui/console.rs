@@ -343,11 +343,8 @@ impl Console<'_> {
 
 /// Waits for a change of the shared state, and leaves it for [`Listener::take`].
 async fn changed(changes: &mut Listener) {
-    if changes.changed().await {
-        changes.mark_changed();
-    } else {
-        std::future::pending::<()>().await;
-    }
+    changes.heard().await;
+    changes.mark_changed();
 }
 
 async fn pause(nap: Option<Duration>) {
