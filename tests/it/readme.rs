@@ -50,9 +50,11 @@ fn the_policy_shown_is_the_built_in_one() {
 }
 
 /// Options of other programs in the docs: cargo, kubectl and gcloud.
-const OF_OTHERS: [&str; 11] = [
+const OF_OTHERS: [&str; 12] = [
     "--release",
-    "--locked", "--path",
+    "--locked",
+    "--all-targets",
+    "--path",
     "--example",
     "--profile",
     "--no-default-features",
