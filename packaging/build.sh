@@ -70,7 +70,9 @@ esac
 # What is in the program.
 if command -v cargo-cyclonedx >/dev/null; then
     cargo cyclonedx --format json --target "$target" --override-filename "$name.cdx" --quiet
-    mv "$name.cdx.json" "$out/"
+    # Without the local path, like the program.
+    sed 's|path+file://[^#"]*#|path+file:///portcullis#|' "$name.cdx.json" >"$out/$name.cdx.json"
+    rm "$name.cdx.json"
 else
     printf 'cargo-cyclonedx is not installed: no SBOM (cargo install --locked cargo-cyclonedx)\n'
 fi

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use portcullis::app::Msg;
 use portcullis::app::msg::ServerInfo;
+use portcullis::app::pane::Pane;
 use portcullis::app::pane::call::Answered;
 use portcullis::app::pane::issuers::key_set;
 use portcullis::app::targets::{CallReport, ConnectReport, Link, Listing, TargetFacts};
@@ -493,6 +494,16 @@ fn every_overlay_at_every_size(#[case] name: &str, #[case] keys: &str) {
         let mut desk = scene(columns, rows);
         desk.keys(keys);
         insta::assert_snapshot!(format!("{name}-{columns}x{rows}"), desk.screen());
+    }
+}
+
+#[test]
+fn every_pane_has_a_snapshot() {
+    let kept = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots")).expect("a folder");
+    let kept: Vec<String> = kept.map(|entry| entry.expect("a file").file_name().to_string_lossy().into()).collect();
+    for pane in Pane::ALL {
+        let name = format!("{pane:?}-80x24.snap").to_lowercase();
+        assert!(kept.iter().any(|kept| kept.ends_with(&name)), "no snapshot ends with {name}");
     }
 }
 

@@ -375,6 +375,13 @@ mod tests {
     }
 
     #[test]
+    fn every_pane_of_a_screen_is_in_the_list_of_all() {
+        for pane in Screen::ALL.into_iter().flat_map(Screen::panes) {
+            assert!(Pane::ALL.contains(&pane), "{pane:?} is missing in Pane::ALL");
+        }
+    }
+
+    #[test]
     fn the_digit_of_a_pane_is_the_same_on_every_screen() {
         let digit = |screen: Screen, pane| screen.panes().iter().position(|shown| *shown == pane);
         for (one, other) in Screen::ALL.into_iter().flat_map(|one| Screen::ALL.map(|other| (one, other))) {
