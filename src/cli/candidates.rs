@@ -3,6 +3,7 @@
 //! The shells ask for them while a command line is being typed, so nothing here fetches, starts, writes or fails: a file
 //! that cannot be read has no candidates. Keys and secrets are not read.
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -19,6 +20,12 @@ use crate::endpoint::{Denial, Listing};
 use crate::lab::expected::ExpectedAnswer;
 use crate::look::ThemeChoice;
 use crate::text;
+
+/// The most comparisons of permissions with tools for the descriptions of permissions.
+const MOST_COMPARISONS: usize = 1_000_000;
+
+/// The most candidates that continue a list.
+const MOST_LISTS: usize = 200;
 
 /// The longest description, in bytes; shells cut it to the width of the terminal.
 const MOST_WORDS: usize = 120;
@@ -274,25 +281,37 @@ impl Completer {
 
     fn permissions(&self) -> Vec<CompletionCandidate> {
         let Some(policy) = self.line.policy() else { return Vec::new() };
-        let described = &policy.parts().permissions;
+        let described = policy.parts().permissions.iter();
+        let described: HashMap<&str, &str> =
+            described.filter_map(|rule| Some((&*rule.name, rule.description.as_deref()?))).collect();
+        // Each permission is compared with those of each tool.
+        let permissions = policy.permissions();
+        let in_tools: usize = policy.tools().iter().map(|tool| 1 + tool.permissions.len()).sum();
+        let is_large = permissions.len().saturating_mul(in_tools) > MOST_COMPARISONS;
         let words = |permission: &str| {
-            let rule = described.iter().find(|rule| *rule.name == *permission);
-            rule.and_then(|rule| rule.description.as_deref().map(str::to_owned)).unwrap_or_else(|| {
-                let opened = policy.tools().iter().filter(|tool| policy.grant(&[permission], tool).is_some());
-                text::names(opened.map(|tool| &tool.name), 64, 4, ", ")
-            })
+            if let Some(description) = described.get(permission) {
+                return (*description).to_owned();
+            }
+            if is_large {
+                return String::new();
+            }
+            let opened = policy.tools().iter().filter(|tool| policy.grant(&[permission], tool).is_some());
+            text::names(opened.map(|tool| &tool.name), 64, 4, ", ")
         };
-        policy.permissions().iter().filter_map(|permission| row(permission, &words(permission))).collect()
+        permissions.iter().filter_map(|permission| row(permission, &words(permission))).collect()
     }
 
     /// Completes the last permission of a list with commas with those that the list does not have yet.
     fn list_of_permissions(&self, text: &str) -> Vec<CompletionCandidate> {
         let (before, last) = text.rsplit_once(',').map_or(("", text), |(before, last)| (before, last));
         let prefix = text.strip_suffix(last).unwrap_or_default();
-        let is_new = |name: &str| name.starts_with(last) && !before.split(',').any(|listed| listed == name);
+        let listed: HashSet<&str> = before.split(',').collect();
+        let is_new = |name: &str| name.starts_with(last) && !listed.contains(name);
         self.permissions()
             .into_iter()
             .filter(|candidate| candidate.get_value().to_str().is_some_and(is_new))
+            // Each contains the whole list.
+            .take(MOST_LISTS)
             .map(|candidate| candidate.add_prefix(prefix))
             .collect()
     }

@@ -180,8 +180,16 @@ fn write_new_with(path: &Path, text: &str, mode: u32) -> Result<(), ConfigError>
 
 /// Gives a file to the owner of what is there already, so that a file written by the superuser can be used by the
 /// programs that it is for. Only the superuser can give files away; for anybody else this does nothing.
-pub(crate) fn give_to_owner(file: &File, there: &Metadata) {
+fn give_to_owner(file: &File, there: &Metadata) {
     let _ = fchown(file, Some(there.uid()), Some(there.gid()));
+}
+
+/// Gives a new file to the owner of its directory.
+pub(crate) fn give_to_owner_of_folder(file: &File, path: &Path) {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(folder) = fs::metadata(folder) {
+        give_to_owner(file, &folder);
+    }
 }
 
 /// Replaces a file's contents atomically, through a temporary file in the same directory. A new file gets this mode,
@@ -206,9 +214,7 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
                 file.set_permissions(Permissions::from_mode(before.permissions().mode() & 0o777))?;
             }
             Err(_) => {
-                if let Ok(folder) = fs::metadata(folder) {
-                    give_to_owner(&file, &folder);
-                }
+                give_to_owner_of_folder(&file, path);
             }
         }
         file.sync_all()?;

@@ -273,9 +273,12 @@ const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 pub fn others_can_read(file: &File, path: &Path) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = file.metadata()?;
-    let credentials = std::env::var_os(CREDENTIALS_VARIABLE).map(PathBuf::from);
-    let is_credential = credentials.is_some_and(|folder| path.parent() == Some(&folder));
-    let of_others = if is_credential { 0o007 } else { 0o077 };
+    let credentials = std::env::var_os(CREDENTIALS_VARIABLE).map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let is_credential = || {
+        let (folder, file) = (credentials?.canonicalize().ok()?, path.canonicalize().ok()?);
+        (file.parent() == Some(&folder)).then_some(())
+    };
+    let of_others = if is_credential().is_some() { 0o007 } else { 0o077 };
     Ok(found.is_file() && found.permissions().mode() & of_others != 0)
 }
 

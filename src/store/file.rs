@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::{ChangeFuture, Edition, Store, StoreContents, StoreError};
 use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{NumericDate, Revocations, TokenId};
-use crate::config::{ConfigError, give_to_owner, read, replace, unreadable};
+use crate::config::{ConfigError, give_to_owner_of_folder, read, replace, unreadable};
 use crate::text;
 use crate::watch::Watch;
 
@@ -168,6 +168,10 @@ impl FileStore {
         let opened = match OpenOptions::new().write(true).create_new(true).mode(OWNER).open(&beside) {
             // An existing file keeps its owner: another user could have put a link to a file of the superuser's here.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                // Opening a pipe would wait for its other end.
+                if !fs::metadata(&beside).map_err(failed)?.is_file() {
+                    return Err(failed(io::Error::other("its lock is not a regular file")).into());
+                }
                 match OpenOptions::new().write(true).open(&beside) {
                     // The file belongs to another user. Locking does not need write permission.
                     Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
@@ -175,9 +179,7 @@ impl FileStore {
                 }
             }
             Ok(file) => {
-                if let Some(folder) = real.parent().and_then(|folder| fs::metadata(folder).ok()) {
-                    give_to_owner(&file, &folder);
-                }
+                give_to_owner_of_folder(&file, &beside);
                 Ok(file)
             }
             failed => failed,
@@ -401,6 +403,15 @@ mod tests {
         assert!(!place.file().exists());
         drop(held);
         assert_eq!(place.change(NOW, |all| all.revoke(token.clone(), until(60))).iter().count(), 1);
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_the_lock_is_refused_without_waiting_for_its_other_end() {
+        let place = Place::new();
+        let lock = place.0.path().join("state.json.lock");
+        assert!(std::process::Command::new("mkfifo").arg(&lock).status().expect("mkfifo").success());
+        let said = place.store().change(NOW, &mut |_| {}).expect_err("refused").to_string();
+        assert!(said.ends_with("state.json: its lock is not a regular file"), "{said}");
     }
 
     #[test]

@@ -135,6 +135,10 @@ fn a_credential_of_a_service_may_have_the_mask_of_a_list_but_nothing_for_others(
     assert_eq!(exit(0o444, &credentials), 1, "others can read it");
     assert_eq!(exit(0o440, &folder.path("")), 1, "it is no credential");
     assert_eq!(exit(0o440, std::path::Path::new("")), 1, "there are no credentials");
+    let link = folder.path("link");
+    std::os::unix::fs::symlink(&secret, &link).expect("a link");
+    let linked = ["--secret-file", link.to_str().expect("UTF-8"), "check", "x", "read_data"];
+    assert_eq!(bare(&linked).env("CREDENTIALS_DIRECTORY", folder.path("")).run().exit, 1, "it is a link to another place");
 }
 
 #[test]
