@@ -352,13 +352,26 @@ pub(super) fn signature<'k>(keys: &Candidates<'k>, split: &Split<'_>) -> Result<
 }
 /// Whether a fault of a token is one for every server, and not only by the rules here.
 const fn is_of_any_server(reason: &Reason) -> bool {
-    matches!(
-        reason,
+    match reason {
         Reason::BadSignature
-            | Reason::Expired { .. }
-            | Reason::NotYetValid { .. }
-            | Reason::Revoked { .. }
-            | Reason::Malformed(_)
-            | Reason::TooLarge { .. }
-    )
+        | Reason::Expired { .. }
+        | Reason::NotYetValid { .. }
+        | Reason::Revoked { .. }
+        | Reason::Malformed(_)
+        | Reason::TooLarge { .. } => true,
+        Reason::MissingToken
+        | Reason::UnknownIssuer { .. }
+        | Reason::AlgorithmRefused { .. }
+        | Reason::HeaderRefused { .. }
+        | Reason::HeaderInvalid { .. }
+        | Reason::UnknownKey { .. }
+        | Reason::KeysUnavailable { .. }
+        | Reason::WrongType { .. }
+        | Reason::ClaimMissing { .. }
+        | Reason::ClaimInvalid { .. }
+        | Reason::IssuerMismatch { .. }
+        | Reason::AudienceMismatch { .. }
+        | Reason::UnknownTool { .. }
+        | Reason::PermissionMissing { .. } => false,
+    }
 }

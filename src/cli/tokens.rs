@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::{CliError, Runner};
-use crate::auth::token::is_opaque_of_known;
+use crate::auth::token::{is_opaque, is_opaque_of_known};
 use crate::config;
 use crate::text::material::{self, Material};
 use crate::text::{self, Reading, words};
@@ -77,7 +77,8 @@ impl Runner<'_> {
             Err(_) => {}
         }
         if !text.is_empty() && !text.contains(char::is_whitespace) {
-            let what = text::name(text, 200);
+            // An opaque token is a secret.
+            let what = text::name(text, if is_opaque(text) { 8 } else { 200 });
             self.say(format_args!("{what} is neither a token nor a file; checking it as a token"));
         }
         Ok(Some(Source::Text(text.to_owned())))

@@ -227,5 +227,10 @@ fn the_docs_show_the_same_table() {
         panic!("docs/reasons.md: missing line <!-- reasons -->; below it add:\n\n{}", reasons_markdown());
     };
     let shown = rest.split("\n## ").next().unwrap_or_default();
-    assert_eq!(shown.trim(), reasons_markdown().trim(), "docs/reasons.md: the table of reasons must match the code");
+    assert_eq!(
+        shown.trim(),
+        reasons_markdown().trim(),
+        "the table of docs/reasons.md must be:\n\n{}",
+        reasons_markdown()
+    );
 }

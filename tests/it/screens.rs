@@ -1,6 +1,6 @@
 //! The appearance of the screens: as text at every size, and as the pictures in the README.
 //!
-//! `UPDATE_SCREENS=1 cargo test` draws the pictures again; `cargo insta review` accepts the texts.
+//! `UPDATE_SCREENS=1 INSTA_UPDATE=always cargo pictures` writes pictures and snapshots again.
 
 use std::fmt::Write as _;
 use std::path::Path;
