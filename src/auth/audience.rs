@@ -37,6 +37,8 @@ impl<'t> Audiences<Cow<'t, str>> {
     /// Reads the value of a claim.
     pub(super) fn read(claim: AudienceClaim, value: &'t str) -> Self {
         let one = members::string(value).map(|one| vec![one]);
-        Self { claim, names: one.or_else(|| members::strings(value)).unwrap_or_default() }
+        // Only `aud` may be an array.
+        let several = || members::strings(value).filter(|_| claim == AudienceClaim::Aud);
+        Self { claim, names: one.or_else(several).unwrap_or_default() }
     }
 }

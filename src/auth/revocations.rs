@@ -1,6 +1,7 @@
 //! Revocations: tokens that are refused before they expire. Check 8 enforces them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::date::NumericDate;
 use super::leeway::Leeway;
@@ -55,9 +56,15 @@ impl Revocations {
         self.0.get(what)
     }
 
-    /// Adds a revocation. A target that is already revoked keeps its revocation.
+    /// Adds a revocation. A target that is already revoked keeps its revocation, until the later of the two ends.
     pub fn revoke(&mut self, what: RevocationTarget, since: Revocation) {
-        self.0.entry(what).or_insert(since);
+        match self.0.entry(what) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.until = known.until.zip(since.until).map(|(known, new)| known.max(new));
+            }
+            Entry::Vacant(place) => drop(place.insert(since)),
+        }
     }
 
     /// Removes a revocation, and returns whether there was one.
@@ -119,6 +126,18 @@ mod tests {
             all.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(),
             [RevocationTarget::Jti("for ever".into())]
         );
+    }
+
+    #[test]
+    fn what_is_revoked_again_stays_revoked_until_the_later_end() {
+        let jti = || RevocationTarget::Jti("7".into());
+        let mut all = Revocations::default();
+        for (until, wanted) in
+            [(Some(1), Some(1)), (Some(90), Some(90)), (Some(60), Some(90)), (None, None), (Some(9), None)]
+        {
+            all.revoke(jti(), since(until));
+            assert_eq!(all.get(&jti()), Some(&since(wanted)));
+        }
     }
 
     #[test]

@@ -150,6 +150,10 @@ impl Request {
             let Some(value) = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control)) else {
                 continue;
             };
+            // bash would expand it: no character protects it in double quotes.
+            if value.contains('!') && self.replaced.as_ref().is_some_and(|(_, quote)| *quote == Some('"')) {
+                continue;
+            }
             let help = candidate.get_help().map(|help| help.to_string().replace('`', ""));
             let help = help.as_deref().and_then(|help| help.lines().next()).unwrap_or_default();
             match (self.shell, help) {

@@ -30,6 +30,10 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
     let (what, since) = match (&args.jti, on.source(args.token.as_deref())?) {
         (Some(jti), _) => {
             let until = args.until.map_or_else(|| now.plus(REMEMBERED), |when| when.from(now));
+            if until <= now && !args.restore {
+                let wanted = format!("--until is {}, expected a time in the future", until.rfc3339());
+                return Err(CliError::Usage(wanted));
+            }
             (RevocationTarget::Jti(jti.as_str().into()), Revocation { at: now, until: Some(until), user: None })
         }
         (None, Some(source)) => {
@@ -49,6 +53,7 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
         }
     };
     let mut was_revoked = false;
+    let mut kept = since.clone();
     // Expired revocations are removed according to the earlier of the two clocks: a `--now` in the future must not
     // remove other revocations.
     context.store.change(now.min(SystemClock::new().now()), &mut |stored| {
@@ -58,6 +63,7 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
             true => drop(all.restore(&what)),
             false => all.revoke(what.clone(), since.clone()),
         }
+        kept = all.get(&what).unwrap_or(&since).clone();
     })?;
     let word = match (args.restore, was_revoked) {
         (false, false) => "revoked",
@@ -66,8 +72,8 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
         (true, false) => "was not revoked",
     };
     // A restored jti has no entry that would be dropped.
-    let until = since.until.filter(|_| !args.restore || matches!(what, RevocationTarget::Token(_)));
-    show(on, &what, &Revocation { until, ..since }, word, json)?;
+    let until = kept.until.filter(|_| !args.restore || matches!(what, RevocationTarget::Token(_)));
+    show(on, &what, &Revocation { until, ..kept }, word, json)?;
     Ok(Exit::Good)
 }
 

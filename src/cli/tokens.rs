@@ -56,12 +56,7 @@ impl Runner<'_> {
         }
         // A token always wins: a file may have any name.
         if !text::read_token(text).tokens.is_empty() {
-            // Scripts do not read hints.
-            if self.shows_hints {
-                self.say(
-                    "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input) or @FILE instead",
-                );
-            }
+            self.warn_of_arguments();
             return Ok(Some(Source::Text(text.to_owned())));
         }
         let path = config::typed(text);
@@ -78,10 +73,23 @@ impl Runner<'_> {
         }
         if !text.is_empty() && !text.contains(char::is_whitespace) {
             // An opaque token is a secret.
-            let what = text::name(text, if is_opaque(text) { 8 } else { 200 });
+            let is_secret = is_opaque(text);
+            if is_secret {
+                self.warn_of_arguments();
+            }
+            let what = text::name(text, if is_secret { 8 } else { 200 });
             self.say(format_args!("{what} is neither a token nor a file; checking it as a token"));
         }
         Ok(Some(Source::Text(text.to_owned())))
+    }
+
+    /// Says that a token in the arguments is no secret, unless a script runs this: scripts do not read hints.
+    fn warn_of_arguments(&mut self) {
+        if self.shows_hints {
+            self.say(
+                "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input) or @FILE instead",
+            );
+        }
     }
 
     /// Returns the reader of the file, or else of standard input.

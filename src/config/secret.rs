@@ -278,7 +278,7 @@ pub fn others_can_read(file: &File, path: &Path) -> std::io::Result<bool> {
         let (folder, file) = (credentials?.canonicalize().ok()?, path.canonicalize().ok()?);
         (file.parent() == Some(&folder)).then_some(())
     };
-    let of_others = if is_credential().is_some() { 0o007 } else { 0o077 };
+    let of_others = if is_credential().is_some() { 0o037 } else { 0o077 };
     Ok(found.is_file() && found.permissions().mode() & of_others != 0)
 }
 

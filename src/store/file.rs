@@ -231,6 +231,9 @@ impl Store for FileStore {
             None => Edition { store: new_name().map_err(failed)?, generation: 1 },
         };
         let text = written(&edition, &stored.revoked).map_err(|error| failed(error.into()))?;
+        if text.len() > MAX_BYTES {
+            return Err(failed(io::Error::other(format!("full: it can have at most {MAX_BYTES} bytes"))).into());
+        }
         replace(&real, &text, OWNER).map_err(failed)?;
         Ok(Some(edition))
     }

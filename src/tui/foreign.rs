@@ -34,8 +34,12 @@ use crate::text;
 /// How many connections stay open; the one that was used longest ago is closed.
 const MOST_OPEN: usize = 8;
 
-/// How long a connection stays open after its call was cancelled, so that the cancellation can be sent.
-const CANCELLING: Duration = Duration::from_millis(200);
+/// How long a connection stays open after its call was cancelled, so that the cancellation can be sent, also to a slow
+/// server.
+const CANCELLING: Duration = Duration::from_secs(2);
+
+/// How long connections may take to close at the end of the console.
+const CLOSING: Duration = Duration::from_millis(200);
 
 /// How long the end of the console waits until open connections have been closed.
 const LAST_WORDS: Duration = Duration::from_millis(300);
@@ -400,7 +404,7 @@ impl Inner {
             runtime.block_on(async {
                 let _ = stopped.await;
                 // Sessions are ended, and programs stopped, by tasks of the connections.
-                sleep(CANCELLING).await;
+                sleep(CLOSING).await;
             });
             runtime.shutdown_background();
             // Nobody may wait for it.

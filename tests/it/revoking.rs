@@ -212,3 +212,22 @@ fn a_revoked_jti_is_removed_after_its_tokens_have_expired() {
     assert_eq!(run(&["--list"]).lines().count(), 2);
     assert_eq!(run(&["--jti", "8", "--restore"]), "restored: every token with the jti 8\n");
 }
+
+/// What is printed is what is stored: a target that was revoked before is kept for longer, and never for less long.
+#[test]
+fn revoking_again_extends_a_revocation_and_an_end_in_the_past_is_refused() {
+    let place = Place::new();
+    let dead = r#"{"version":1,"store":"a","generation":1,"revoked":[{"jti":"7","at":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}]}"#;
+    std::fs::write(place.file(), dead).expect("written");
+    let run = |more: &[&str]| {
+        portcullis(&[&["revoke", "--state", &place.file(), "--now", "2026-11-22T20:40:00Z"], more].concat()).run()
+    };
+    let again = run(&["--jti", "7", "--until", "1h"]);
+    assert_eq!(again.out, "was revoked already: every token with the jti 7; kept until 2026-11-22T21:40:00Z\n");
+    let shorter = run(&["--jti", "7", "--until", "1s"]);
+    assert_eq!(shorter.out, again.out);
+    assert!(run(&["--list"]).out.contains("kept until 2026-11-22T21:40:00Z"));
+    let past = run(&["--jti", "8", "--until", "2020-01-01T00:00:00Z"]);
+    assert_eq!((past.exit, past.out.as_str()), (2, ""));
+    assert_eq!(past.err, "portcullis: --until is 2020-01-01T00:00:00Z, expected a time in the future\n");
+}

@@ -284,6 +284,21 @@ fn bash_completes(#[case] line: &str, #[case] part: &str, #[case] wanted: &[&str
     assert_eq!(found.lines().collect::<Vec<_>>(), wanted);
 }
 
+/// In double quotes, nothing keeps bash from expanding a `!`.
+#[rstest]
+#[case("portcullis check --policy zb", "zb", r"zb\!echo.toml")]
+#[case("portcullis check --policy 'zb", "zb", "zb!echo.toml")]
+#[case("portcullis check --policy \"zb", "zb", "")]
+fn bash_is_given_no_event_of_its_history(#[case] line: &str, #[case] part: &str, #[case] wanted: &str) {
+    let folder = Folder::new();
+    folder.write("zb!echo.toml", POLICY);
+    let script = format!(
+        "source \"$SCRIPT\"; COMP_LINE={line:?}; COMP_POINT=${{#COMP_LINE}}; \
+         _portcullis portcullis \"{part}\" x; printf '%s' \"${{COMPREPLY[@]}}\""
+    );
+    assert_eq!(in_shell("bash", &["--norc"], &script, &folder).expect("bash"), wanted);
+}
+
 /// Its default takes the `@` of `@FILE` for a host.
 #[test]
 fn bash_adds_no_completions_of_its_own() {
