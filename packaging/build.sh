@@ -52,6 +52,10 @@ root=$stage/$name
 mkdir -p "$root"
 cp -r "$stage/portcullis" "$stage/man" "$stage/completions" "$root"
 cp README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE assets/portcullis.example.toml assets/policy.toml packaging/portcullis.service "$root"
+# What README links to.
+cp -r docs SECURITY.md CONTRIBUTING.md "$root"
+mkdir "$root/assets"
+cp -r assets/screens "$root/assets/"
 tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
     -C "$stage" -cf - "$name" | gzip -n9 >"$out/$name.tar.gz"
 
