@@ -121,7 +121,7 @@ pub struct FilePlace {
 pub static FILES: [FilePlace; 7] = [
     FilePlace {
         place: "$XDG_CONFIG_HOME/portcullis/portcullis.toml",
-        contents: "The configuration, in TOML; by default `~/.config/portcullis/portcullis.toml`. It is optional. `--config` and `PORTCULLIS_CONFIG` name another file, which must exist. Its keys have the names of the options; relative paths in it are relative to its directory.",
+        contents: "The configuration, in TOML; by default `~/.config/portcullis/portcullis.toml`. It is optional. `--config` and `PORTCULLIS_CONFIG` name another file, which must exist. `portcullis --help` lists its keys; relative paths in it are relative to its directory.",
     },
     FilePlace {
         place: "--policy FILE, or policy in the configuration",
